@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -177,11 +178,11 @@ def test_the_page_shows_the_exact_counts_and_delays(three_days: Period) -> None:
     assert page.rows("troubles") == [
         ["not delivered", REASONS["rejected"], "dropday", "1"],
         ["unclear", REASONS["uncertain"], "dropday", "1"],
-        ["kept aside", REASONS["held"], "crm", "1"],
-        ["tried again", REASONS["unavailable"], "dropday", "1"],
+        ["on hold", REASONS["held"], "crm", "1"],
+        ["retried", REASONS["unavailable"], "dropday", "1"],
     ]
-    assert "27 orders came in, 24 were delivered: half of them within 10 s, 95 of 100 within 30 s" in page.text
-    assert "1 could not be delivered. 3 orders wait for a person now." in page.text
+    assert "27 orders accepted, 24 delivered; half of them within 10 s, 95% within 30 s" in page.text
+    assert "1 could not be delivered. 3 orders need a decision now." in page.text
 
 
 def test_a_long_period_has_a_row_per_month_and_bars_per_day(three_days: Period) -> None:
@@ -201,12 +202,11 @@ def test_a_shorter_period_has_its_own_counts_and_a_day_without_orders_has_no_del
         [name_of(3), "0", "0", "0", "0", dash, dash],
     ]
     assert page.rows("troubles") == []
-    assert {command for _, command in page.rows("needs")} >= {
-        "intake doubt list --target dropday",
-        "intake dead list --target dropday",
-        "intake release crm --dry-run",
-    }
-    assert page.rows("dead") == [["dropday", REASONS["rejected"], "no such article", "1"]]
+    assert page.rows("orders") == [
+        ["w1", "web", "dropday", f"{name_of(1)} 09:00", "not delivered", REASONS["rejected"]],
+        ["w3", "web", "dropday", f"{name_of(1)} 09:05", "unclear", REASONS["uncertain"]],
+        ["a3", "shop", "crm", f"{name_of(1)} 09:05", "on hold", REASONS["held"]],
+    ]
 
 
 def test_an_order_resolved_by_an_operator_is_counted_once(three_days: Period, redis: Redis) -> None:
@@ -237,11 +237,11 @@ def test_the_counters_of_a_day_expire_after_400_days_and_are_small(three_days: P
 
 
 def test_a_period_before_the_first_count_is_marked(three_days: Period, redis: Redis) -> None:
-    assert "Counted since" in three_days.report(0, 3)[0]
-    assert "Counted since" not in three_days.report(1, 3)[0]
+    assert "Counting began on" in three_days.report(0, 3)[0]
+    assert "Counting began on" not in three_days.report(1, 3)[0]
     redis.flushall()
     _, page = three_days.report(0, 3)
-    assert "Nothing was ever counted here." in page.text
+    assert "Nothing has been counted yet." in page.text
     assert page.rows("pairs") == []
 
 
@@ -275,10 +275,31 @@ def test_the_plot_has_a_bar_for_each_count_above_zero(three_days: Period) -> Non
 def test_names_and_reasons_are_escaped_on_the_page(period: Period) -> None:
     period.at(0, "09:00:00")
     period.accept("dropday", "1")
-    period.settle("dropday", Outcome("bury", "rejected", "<script>alert(1)</script>"))
+    said = json.dumps({"errors": ["<script>alert('Sanne')</script>"]})
+    period.settle("dropday", Outcome("bury", "rejected", "refused", extra=said))
     html, page = period.report(0, 1)
     assert "<script" not in html
-    assert page.rows("dead") == [["dropday", REASONS["rejected"], "<script>alert(N)</script>", "1"]]
+    [row] = page.rows("orders")
+    assert row[-1] == f"""{REASONS["rejected"]} dropday said: "<script>alert('Sanne')</script>\""""
+
+
+def test_the_page_names_orders_by_number_links_them_into_the_console_and_shows_no_command(
+    period: Period, configured: Configured
+) -> None:
+    period.at(0, "09:00:00")
+    numbered = order("1", provider="shop", display_id="#1001", customer={"first_name": "Femke"})
+    period.rt.ledger.accept("dropday", [Delivery(numbered, "R-1")], "poll shop")
+    said = json.dumps({"address": ["Femke, the postcode is required."]})
+    period.settle("dropday", Outcome("bury", "rejected", "refused", extra=said))
+    html, page = period.report(0, 1)
+    assert page.rows("orders")[0][0] == "#1001"
+    assert 'dropday said: "address: ***, the postcode is required."' in page.text
+    assert "Femke" not in html
+    assert "intake " not in page.text
+    assert "<a " not in html
+    configured.file.write_text(configured.file.read_text() + '\n[web]\nurl = "https://orders.example/"\n')
+    html, _ = period.report(0, 1)
+    assert '<a href="https://orders.example/orders/shop%3A1">#1001</a>' in html
 
 
 def test_the_page_shows_the_differences_of_the_last_comparison(period: Period) -> None:

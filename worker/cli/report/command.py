@@ -12,10 +12,10 @@ import click
 from worker.cli.options import open_runtime, parse_since, redis_time, resolve_time
 from worker.cli.report.figures import Figures
 from worker.cli.report.page import Report, page
+from worker.cli.report.waiting import waiting_orders
 from worker.cli.results import say
 from worker.operations.examples import examples
 from worker.settings.reconcile import pairs_of
-from worker.store.health.details import dead_reasons
 from worker.store.orders.days import Days
 from worker.watch.judgements import judge
 from worker.watch.snapshot import take_snapshot
@@ -51,9 +51,10 @@ def read(rt: Runtime, first: date, last: date) -> Report:
         now=datetime.fromtimestamp(snapshot.now, UTC),
         counted_since=days.first_counted(),
         needs=judge(snapshot, rt.settings),
-        dead=dead_reasons(rt.redis, rt.settings.targets),
+        orders=list(waiting_orders(rt)),
         compared={pair: snapshot.reports.get(pair) for pair in pairs_of(rt.settings.routes, rt.settings.providers)},
         waiting=sum(lane.dead + lane.in_doubt + lane.held for lane in snapshot.lanes.values()),
+        console=rt.settings.web.url and rt.settings.web.url.rstrip("/"),
     )
 
 

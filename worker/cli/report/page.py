@@ -9,6 +9,7 @@ from html import escape
 from importlib import resources
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import quote
 
 from worker.cli.report import plots
 from worker.cli.report.figures import TROUBLES
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from datetime import date
 
     from worker.cli.report.figures import Figures, Sum
+    from worker.cli.report.waiting import WaitingOrder
     from worker.watch.judgements import Judgement
 
 #: The longest period, in days, that has a row for each day; a longer one has a row for each month.
 _DAY_ROWS: Final = 31
 _MEDIAN, _P95 = 0.5, 0.95
 #: The columns of `_row`, and those of the troubles besides "failed".
-_COLUMNS: Final = ("accepted", "delivered", "changed there", "failed", "half within", "95 of 100 within")
+_COLUMNS: Final = ("accepted", "delivered", "updated", "failed", "median time", "95th percentile")
 _WAITING: Final = ("in_doubt", "held", "retry")
 
 
@@ -44,12 +46,13 @@ class Report:
     #: The time of the first counted order; None without any.
     counted_since: datetime | None
     needs: Sequence[Judgement]
-    #: The dead letters by target, code and reason (see `worker.store.health.details.dead_reasons`).
-    dead: Sequence[Mapping[str, Any]]
+    #: The orders that wait for a person, and how many there are in all.
+    orders: Sequence[WaitingOrder]
     #: The last comparison of each pair of provider and target; None without any.
     compared: Mapping[tuple[str, str], Mapping[str, Any] | None]
-    #: Orders that wait for a person.
     waiting: int
+    #: The address of the console, if there is one.
+    console: str | None
 
 
 def page(report: Report) -> str:
@@ -59,7 +62,7 @@ def page(report: Report) -> str:
     style = resources.files("worker.cli.report").joinpath("style.css").read_text("utf-8")
     parts = [
         f"<h1>{title}</h1>",
-        f'<p class="soft">Days begin at midnight UTC. Made {report.now:%Y-%m-%d %H:%M} UTC.{_limits(report)}</p>',
+        f'<p class="soft">Days begin at midnight UTC. Created {report.now:%Y-%m-%d %H:%M} UTC.{_limits(report)}</p>',
         *_summary(report),
         *_by_day(report),
         *_by_account(report.figures),
@@ -86,11 +89,11 @@ def _limits(report: Report) -> str:
     """Return the sentences that say what the figures do not include."""
     sentences = ""
     if report.last >= report.now.date():
-        sentences += f" Today counts until {report.now:%H:%M}."
+        sentences += f" Today is counted until {report.now:%H:%M}."
     if report.counted_since is None:
-        return f"{sentences} <b>Nothing was ever counted here.</b>"
+        return f"{sentences} <b>Nothing has been counted yet.</b>"
     if report.counted_since.date() >= report.first:
-        sentences += f" <b>Counted since {report.counted_since:%Y-%m-%d %H:%M}: what was before is not in it.</b>"
+        sentences += f" <b>Counting began on {report.counted_since:%Y-%m-%d %H:%M}; earlier orders are missing.</b>"
     return sentences
 
 
@@ -98,19 +101,19 @@ def _summary(report: Report) -> Iterator[str]:
     total = report.figures.total()
     accepted, delivered, failed = total.all("in"), total.all("out"), total.all("dead")
     median, p95 = total.percentile(_MEDIAN), total.percentile(_P95)
-    lead = f"{orders(accepted)} came in, {number(delivered)} {'was' if delivered == 1 else 'were'} delivered"
+    lead = f"{orders(accepted)} accepted, {number(delivered)} delivered"
     if median is not None:
-        lead += f": half of them within {length(median)}, 95 of 100 within {length(p95)}"
+        lead += f"; half of them within {length(median)}, 95% within {length(p95)}"
     lead += f". {number(failed)} could not be delivered." if failed else ". None failed."
     if report.waiting:
-        lead += f" {orders(report.waiting)} wait{'s' if report.waiting == 1 else ''} for a person now."
+        lead += f" {orders(report.waiting)} need{'s' if report.waiting == 1 else ''} a decision now."
     yield f'<p class="lead">{lead}</p>'
     tiles = [
         ("accepted", number(accepted), ""),
         ("delivered", number(delivered), "good"),
         ("failed", number(failed), "bad" if failed else ""),
-        ("half within", length(median), ""),
-        ("95 of 100 within", length(p95), ""),
+        ("median time", length(median), ""),
+        ("95th percentile", length(p95), ""),
     ]
     yield (
         '<div class="tiles">'
@@ -118,13 +121,13 @@ def _summary(report: Report) -> Iterator[str]:
         + "</div>"
     )
     if len(report.compared) > 1:
-        yield '<p class="soft">An order that goes to two systems counts for each of them.</p>'
+        yield '<p class="soft">An order that goes to two systems is counted for each of them.</p>'
 
 
 def _by_day(report: Report) -> Iterator[str]:
     figures, days = report.figures, report.figures.dates
     totals = [figures.total([day]) for day in days]
-    yield "<h2>Day by day</h2>"
+    yield "<h2>By day</h2>"
     yield _key(("in", "accepted"), ("out", "delivered"), ("failed", "failed"))
     series = [
         ("in", "accepted", [total.all("in") for total in totals]),
@@ -145,36 +148,36 @@ def _row(total: Sum) -> list[str]:
 
 
 def _by_account(figures: Figures) -> Iterator[str]:
-    yield "<h2>From where to where</h2>"
+    yield "<h2>By route</h2>"
     rows = [
         [provider, target, number(accepted), number(delivered)]
         for (provider, target), (accepted, delivered) in figures.pairs().items()
     ]
-    yield _table(("from", "to", "accepted", "delivered"), rows, text_columns=2, name="pairs")
-    yield "<h2>Each system</h2>"
+    yield _table(("shop", "system", "accepted", "delivered"), rows, text_columns=2, name="pairs")
+    yield "<h2>By system</h2>"
     rows = []
     for target in figures.days:
         total = figures.total(target=target)
         rows.append([target, *_row(total), *(number(total.all(trouble)) for trouble in _WAITING)])
-    yield _table(("to", *_COLUMNS, *(STATES[trouble] for trouble in _WAITING)), rows, name="systems")
+    yield _table(("system", *_COLUMNS, *(STATES[trouble] for trouble in _WAITING)), rows, name="systems")
 
 
 def _delays(figures: Figures) -> Iterator[str]:
-    yield "<h2>How long an order took, from accepted to delivered</h2>"
-    yield _key(("half", "half of the day's orders within"), ("most", "95 of 100 within"))
+    yield "<h2>Delivery times, from accepted to delivered</h2>"
+    yield _key(("half", "median of the day"), ("most", "95th percentile"))
     for target in figures.days:
         totals = [figures.total([day], target) for day in figures.dates]
         series = [
-            ("half", "half within", [total.percentile(_MEDIAN) for total in totals]),
-            ("most", "95 of 100 within", [total.percentile(_P95) for total in totals]),
+            ("half", "median", [total.percentile(_MEDIAN) for total in totals]),
+            ("most", "95th percentile", [total.percentile(_P95) for total in totals]),
         ]
         if any(value is not None for _, _, values in series for value in values):
-            plot = plots.delays_by_day(figures.dates, series, f"Delays of {target} by day")
+            plot = plots.delays_by_day(figures.dates, series, f"Delivery times of {target} by day")
             yield f'<div class="plot"><h3>{escape(target)}</h3>{plot}</div>'
 
 
 def _troubles(report: Report) -> Iterator[str]:
-    yield "<h2>What went wrong, and why</h2>"
+    yield "<h2>Problems and their reasons</h2>"
     rows = []
     for trouble in TROUBLES:
         counts: Counter[tuple[str, str]] = Counter()
@@ -182,37 +185,54 @@ def _troubles(report: Report) -> Iterator[str]:
             counts.update({(target, code): n for code, n in report.figures.total(target=target).by(trouble).items()})
         rows += [[STATES[trouble], reason(code), target, number(n)] for (target, code), n in counts.most_common()]
     if not rows:
-        yield "<p>Nothing.</p>"
+        yield "<p>None.</p>"
         return
-    yield _table(("what became of it", "why", "to", "times"), rows, text_columns=3, name="troubles")
+    yield _table(("result", "reason", "system", "times"), rows, text_columns=3, name="troubles")
     yield (
-        '<p class="soft"><b>Not delivered</b>: a person has to decide. <b>Unclear</b>: the order may be there; it '
-        "is asked for, and never sent blindly. <b>Kept aside</b>: it waits for a setting or a decision. "
-        "<b>Tried again</b>: nothing to do, it went on by itself.</p>"
+        '<p class="soft"><b>Not delivered</b>: a person has to decide. <b>Unclear</b>: the system may have the order, '
+        "so it is searched for before it is sent again. <b>On hold</b>: it needs a setting or a decision. "
+        "<b>Retried</b>: nothing to do; it recovered automatically.</p>"
     )
 
 
 def _waiting(report: Report) -> Iterator[str]:
-    yield "<h2>What waits for a person now</h2>"
-    if not report.needs:
+    yield "<h2>What needs a person now</h2>"
+    if not report.needs and not report.orders:
         yield "<p>Nothing.</p>"
         return
-    rows = [[escape(need.sentence), _remedy(need.remedy)] for need in report.needs]
-    yield _table(("what", "what to do"), rows, text_columns=2, name="needs", content="html")
-    if report.dead:
-        yield "<h3>What the systems said of the orders that are not delivered</h3>"
-        rows = [[row["target"], reason(row["code"]), row["reason"], number(row["count"])] for row in report.dead]
-        yield _table(("to", "why", "in its words", "orders"), rows, text_columns=3, name="dead")
+    if report.console:
+        yield f'<p>Decide in the console: <a href="{escape(report.console)}">{escape(report.console)}</a></p>'
+    yield "<ul>" + "".join(f"<li>{escape(need.sentence)}</li>" for need in report.needs) + "</ul>"
+    if not report.orders:
+        return
+    rows = [
+        [
+            _order_link(report, order),
+            escape(order.shop),
+            escape(order.system),
+            f"{order.since:%Y-%m-%d %H:%M}",
+            STATES[order.state],
+            escape(order.why),
+        ]
+        for order in report.orders
+    ]
+    heads = ("order", "shop", "system", "since (UTC)", "state", "reason")
+    yield _table(heads, rows, text_columns=len(heads), name="orders", content="html")
+    if report.waiting > len(rows):
+        yield f'<p class="soft">{number(report.waiting - len(rows))} more wait.</p>'
 
 
-def _remedy(text: str) -> str:
-    """Return a remedy as HTML: a command as code, a sentence as text."""
-    return f"<code>{escape(text)}</code>" if text.startswith("intake ") else escape(text)
+def _order_link(report: Report, order: WaitingOrder) -> str:
+    """Return the number of an order, which links to its page of the console if there is one."""
+    if report.console is None:
+        return escape(order.number)
+    address = f"{report.console}/orders/{quote(order.key, safe='')}"
+    return f'<a href="{escape(address)}">{escape(order.number)}</a>'
 
 
 def _compared(report: Report) -> Iterator[str]:
-    yield "<h2>Both sides compared</h2>"
-    yield '<p class="soft">The last comparison of each pair: what the source has, and what the system has.</p>'
+    yield "<h2>Comparisons</h2>"
+    yield '<p class="soft">The last comparison of the orders of each shop with those of each system.</p>'
     rows = []
     for (provider, target), comparison in report.compared.items():
         if comparison is None:
@@ -222,14 +242,14 @@ def _compared(report: Report) -> Iterator[str]:
         error = f": {comparison['error']}" if comparison["error"] else ""
         when = f"{datetime.fromtimestamp(comparison['at'], UTC):%Y-%m-%d %H:%M}{error}"
         rows.append([provider, target, when, *counts])
-    yield _table(("from", "to", "when (UTC)", *FAULTS), rows, text_columns=3, name="compared")
+    yield _table(("shop", "system", "when (UTC)", *FAULTS), rows, text_columns=3, name="compared")
 
 
 def _footer() -> str:
     return (
-        "<footer>Made by <code>intake report</code>. A delay is counted from the moment an order was accepted to the "
-        "moment its system had it, and kept with two digits. What was refused first and delivered later is both. "
-        "There is no personal data in this page.</footer>"
+        "<footer>Created by Intake. A delivery time begins when an order is accepted, ends when its system has it, and "
+        "is rounded to two digits. An order that was refused first and delivered later is counted as both. This page "
+        "contains no personal data.</footer>"
     )
 
 

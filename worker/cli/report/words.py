@@ -8,8 +8,8 @@ from typing import Final
 STATES: Final = {
     "dead": "not delivered",
     "in_doubt": "unclear",
-    "held": "kept aside",
-    "retry": "tried again",
+    "held": "on hold",
+    "retry": "retried",
 }
 
 
