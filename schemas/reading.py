@@ -156,7 +156,7 @@ def _says(value: Any) -> bool:
     return value is not None and not isinstance(value, (str, list, dict))
 
 
-def _unknown(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
+def _unknown(model: type[BaseModel], raw: Mapping[Any, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     known = _parts(model)
     for key, value in raw.items():
@@ -166,7 +166,7 @@ def _unknown(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
                 continue
             rest = _rest(part, value)
         if rest or (rest is not None and _says(rest)):
-            result[str(key)] = rest
+            result[key if type(key) is str else str(key)] = rest
     return result
 
 
@@ -179,10 +179,11 @@ def _parts(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
 def _rest(model: type[BaseModel], value: Any) -> Any:
     """Return what `model` does not read of a value that it reads in part."""
     if isinstance(value, list):
-        value = dict(enumerate(value))
+        if not value or not all([isinstance(item, dict) for item in value]):  # noqa: C419  # twice as fast as a generator
+            return _unknown(model, dict(enumerate(value)))
+        return {str(n): rest for n, item in enumerate(value) if (rest := _unknown(model, item))}
     if not isinstance(value, dict):
         return None
     if value and _parts(model).keys().isdisjoint(value) and all(isinstance(item, dict) for item in value.values()):
-        rests = {str(key): _unknown(model, item) for key, item in value.items()}
-        return {key: rest for key, rest in rests.items() if rest}
+        return {str(key): rest for key, item in value.items() if (rest := _unknown(model, item))}
     return _unknown(model, value)

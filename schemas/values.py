@@ -132,11 +132,16 @@ def clean(text: str) -> str | None:
 
 def clean_deep(value: Any) -> Any:
     """Return a JSON value with every text in it cleaned as `clean` does, except that a blank text stays, as ""."""
+    if isinstance(value, dict):
+        cleaned: dict[Any, Any] = {}
+        for name, item in value.items():
+            if type(item) is str:
+                text = item.strip() if item.isprintable() else clean(item) or ""
+            else:
+                text = item if item is None or type(item) in _BARE else clean_deep(item)
+            # Most names are words without anything to clean.
+            cleaned[name if type(name) is str and name.isidentifier() else clean_deep(name)] = text
+        return cleaned
     if isinstance(value, str):
         return value.strip() if value.isprintable() else clean(value) or ""
-    if isinstance(value, dict):
-        return {
-            clean_deep(name): item if item is None or type(item) in _BARE else clean_deep(item)
-            for name, item in value.items()
-        }
     return [clean_deep(item) for item in value] if isinstance(value, list) else value

@@ -19,12 +19,14 @@ from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from schemas.order import Order
     from worker.app import Nudge
     from worker.runtime import Adapters, Runtime
     from worker.settings.routes import Route
     from worker.store.orders.ledger import Accepted, Ask, Delivery
+    from worker.store.registry.registry import Template
 
 #: A Redis that refuses this many orders and accepts none is itself at fault.
 _MANY: Final = 16
@@ -55,10 +57,11 @@ def accept(
     by_target: dict[str, list[Delivery]] = defaultdict(list)
     #: The order of the provider for each order that is delivered: a transform returns another one.
     origins: dict[int, Order] = {}
+    ways = ways_of(rt, orders[0].provider) if orders else ()
     # An order that gave its goods to another one comes first: the other one has to wait for it.
     for order in sorted(orders, key=lambda order: order.removed is None):
         try:
-            prepared = prepare(rt, order)
+            prepared = prepare(rt, order, ways)
         except PermanentError as error:
             rejected.append((order, error))
             continue
@@ -139,16 +142,19 @@ def _note(
         rt.left_outs.note_unknown(provider, codes)
 
 
-def prepare(rt: Adapters, order: Order) -> list[tuple[str, Delivery | PermanentError]] | None:
+def prepare(
+    rt: Adapters, order: Order, ways: Sequence[Way] | None = None
+) -> list[tuple[str, Delivery | PermanentError]] | None:
     """Return the deliveries of an order by target, each with all that the ledger takes; None for an echo.
 
+    `ways` are those of the order's provider, worked out once for all orders of a page.
     In the place of a delivery that cannot be made stands its error: the other targets get the order all the same. Raise
     PermanentError if the order cannot be routed at all.
     """
     with isolated("routing the order"):
         if rt.is_echo(order):
             return None
-        return [(target, _packed(delivery)) for target, delivery in route_order(rt, order)]
+        return [(target, _packed(delivery)) for target, delivery in route_order(rt, order, ways)]
 
 
 def _packed(delivery: Delivery | PermanentError) -> Delivery | PermanentError:
@@ -207,23 +213,52 @@ def _accept_each(
     return [_Part(list(orders), accepted.nudge)], []
 
 
-def route_order(rt: Adapters, order: Order) -> Iterator[tuple[str, Delivery | PermanentError]]:
+class Way(NamedTuple):
+    """How the orders of a provider get to one target."""
+
+    target: str
+    #: The routes between the two, and all routes into the target.
+    routes: list[Route]
+    into: list[Route]
+    #: Former templates of the reference.
+    former: Sequence[Template]
+    encode: Callable[[str], str]
+    start: datetime | None
+
+
+def ways_of(rt: Adapters, provider: str) -> list[Way]:
+    """Return the way to each target that a route names for the provider."""
+    settings = rt.settings
+    routes: list[Route] = [route for route in settings.routes if route.source == provider]
+    return [
+        Way(
+            target,
+            [route for route in routes if target in route.targets],
+            [route for route in settings.all_routes if target in route.targets],
+            settings.templates.get((provider, target), ())[1:],
+            partial(encode, alphabet=rt.targets[target].alphabet, longest=rt.targets[target].longest),
+            settings.start_of(provider),
+        )
+        for target in dict.fromkeys(name for route in routes for name in route.targets)
+    ]
+
+
+def route_order(
+    rt: Adapters, order: Order, ways: Sequence[Way] | None = None
+) -> Iterator[tuple[str, Delivery | PermanentError]]:
     """Yield each target that a route names for the order's provider, with the delivery that `route_since` returns.
 
     The delivery is an error if a route wants the order, but cannot make its reference, or if its transform failed. The
-    other targets get the order all the same.
+    other targets get the order all the same. `ways` are as in `prepare`.
     """
-    routes: list[Route] = [route for route in rt.settings.routes if route.source == order.provider]
-    for target in dict.fromkeys(name for route in routes for name in route.targets):
-        candidates, adapter = [route for route in routes if target in route.targets], rt.targets[target]
+    for way in ways_of(rt, order.provider) if ways is None else ways:
         try:
-            written = partial(encode, alphabet=adapter.alphabet, longest=adapter.longest)
-            delivery = route_since(rt.settings.start_of(order.provider), candidates, order, written)
-            into = [route for route in rt.settings.all_routes if target in route.targets]
-            delivery = replace(delivery, shared=shared_with(candidates[0], order, into))
-            if templates := rt.settings.templates.get((order.provider, target), ())[1:]:
-                former = former_references(candidates[0], order, templates, written)
+            delivery = route_since(way.start, way.routes, order, way.encode)
+            if shared := shared_with(way.routes[0], order, way.into):
+                delivery = replace(delivery, shared=shared)
+            if way.former:
+                former = former_references(way.routes[0], order, way.former, way.encode)
                 delivery = replace(delivery, former=tuple(each for each in former if each != delivery.reference))
-            yield target, delivery
+            yield way.target, delivery
         except PermanentError as error:
-            yield target, error
+            yield way.target, error

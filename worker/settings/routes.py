@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
@@ -53,6 +54,12 @@ def _reference(text: str) -> str:
         # A display id is "not promised to be unique": a second order with the same number would count as the first.
         raise SettingError("does not tell one order from the other", "Use {external_id} or {source_id} in it.")
     return text
+
+
+@lru_cache
+def _parts_of(template: str) -> tuple[tuple[str, str | None], ...]:
+    """Return the parts of a template: a text, and the field behind it."""
+    return tuple((literal, field) for literal, field, _, _ in Formatter().parse(template))
 
 
 def _transform(value: Any, info: ValidationInfo) -> Transform:
@@ -112,7 +119,7 @@ class Route(Table):
     def reference_of(self, order: Order) -> str:
         """Return the reference of an order; raise Rejected if the order has no value for a field of it."""
         parts: list[str] = []
-        for literal, field, _, _ in Formatter().parse(self.reference):
+        for literal, field in _parts_of(self.reference):
             value = getattr(order, field) if field else ""
             if field and not value:
                 raise Rejected(f"the order has no {field}, which its reference is made of")

@@ -20,6 +20,8 @@ def encode(reference: str, alphabet: str | None, longest: int | None = None) -> 
     digest of 128 bits of the whole.
     """
     if alphabet is None:
+        if longest is None or len(reference) <= longest:
+            return reference
         escapes = list(reference)
     else:
         allowed = re.compile(f"[{alphabet}]")
