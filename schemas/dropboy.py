@@ -68,7 +68,9 @@ Text = Maybe[Annotated[str, BeforeValidator(_text)]]
 class Wire(BaseModel):
     """A part of an answer: unknown keys are ignored."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, alias_generator=to_camel, populate_by_name=True, coerce_numbers_to_str=True
+    )
 
 
 class Envelope(Wire):

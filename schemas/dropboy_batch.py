@@ -30,7 +30,9 @@ _COMMENTS: Final = (
 class Request(BaseModel):
     """A part of a request. Fields that an order lacks are left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
 
 class Phone(Request):
@@ -190,7 +192,7 @@ def _destination(order: Order, zone: ZoneInfo | None) -> Party:
 class Answer(BaseModel):
     """A part of an answer: unknown keys are ignored."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, coerce_numbers_to_str=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, alias_generator=to_camel, coerce_numbers_to_str=True)
 
 
 class Uploaded(Answer):

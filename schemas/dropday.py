@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 class Answer(BaseModel):
     """A part of an answer: unknown keys are ignored, ids may be numbers or text."""
 
-    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, coerce_numbers_to_str=True)
 
 
 class Created(Answer):

@@ -48,7 +48,7 @@ Fact = Maybe[Annotated[Number, BeforeValidator(number)]]
 class Wire(BaseModel):
     """A part of an answer: unknown keys are ignored, ids may be numbers or text."""
 
-    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, coerce_numbers_to_str=True)
 
 
 class Meta(Wire):

@@ -37,7 +37,7 @@ _NOTED: Final = (
 class Request(BaseModel):
     """A part of a request. A key without a value is left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Receiver(Request):

@@ -30,7 +30,7 @@ When = Annotated[Moment | None, BeforeValidator(_zoned)]
 class Wire(BaseModel):
     """A part of an answer: unknown keys are ignored."""
 
-    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, coerce_numbers_to_str=True)
 
 
 class Token(Wire):

@@ -58,6 +58,7 @@ class Job(BaseModel):
     """
 
     model_config = ConfigDict(
+        defer_build=True,
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
@@ -93,7 +94,7 @@ _SIGNATURE: Final = (
 class Signed(BaseModel):
     """A job whose producer proves who it is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
     v: Annotated[_Version, Field(description="The version of this format.")]
     producer: Annotated[Name, Field(description="The name in intake.toml of the producer, which has a secret there.")]

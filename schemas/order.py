@@ -19,7 +19,7 @@ _EMPTY: Final[dict[str, Any]] = {"default": {}}
 class Part(BaseModel):
     """The base of all parts of an order: frozen, and unknown keys are refused. Blank texts are missing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod

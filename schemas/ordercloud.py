@@ -29,7 +29,7 @@ Extended = Annotated[dict[str, Any], BeforeValidator(_extended), Field(alias="xp
 class Wire(BaseModel):
     """A part of an answer: unknown keys are ignored, because new ones are added over time."""
 
-    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True, alias_generator=to_pascal)
+    model_config = ConfigDict(defer_build=True, frozen=True, coerce_numbers_to_str=True, alias_generator=to_pascal)
 
 
 class Token(BaseModel):

@@ -20,7 +20,7 @@ Object = Annotated[dict[str, Any], BeforeValidator(_object)]
 class Answer(BaseModel):
     """A part of an answer: unknown keys are ignored."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal)
+    model_config = ConfigDict(defer_build=True, frozen=True, alias_generator=to_pascal)
 
 
 class Token(BaseModel):

@@ -38,7 +38,9 @@ _AMOUNTS: Final = {
 class Request(BaseModel):
     """A part of a request."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_pascal, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", alias_generator=to_pascal, populate_by_name=True
+    )
 
     def body(self) -> dict[str, Any]:
         """Return the body of a creation: without what is not set."""

@@ -34,7 +34,7 @@ class Wire(BaseModel):
     """A part of an answer: unknown keys are ignored."""
 
     # Frozen: pydantic copies a mutable default each time it uses it.
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, coerce_numbers_to_str=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, alias_generator=to_camel, coerce_numbers_to_str=True)
 
 
 class Pagination(Wire):

@@ -32,7 +32,9 @@ _EXACT: Final = Context(prec=80)
 class Request(BaseModel):
     """A part of a request. Fields that an order lacks are left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
 
 
 class Property(Request):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from celery import signals
+from pydantic import BaseModel, ConfigDict
 
 import worker.app  # noqa: F401  # connects the signals
 from worker.process.imports import collection_paused
@@ -40,6 +41,14 @@ def test_a_collector_that_was_off_before_the_imports_stays_off() -> None:
 
 
 def test_the_objects_that_a_worker_shares_with_its_pool_are_frozen_before_a_process_is_created() -> None:
+    class Late(BaseModel):
+        model_config = ConfigDict(defer_build=True)
+
+    class Part(Late):
+        number: int
+
+    assert not Part.__pydantic_complete__
     gc.unfreeze()
     signals.worker_before_create_process.send(sender=None)
     assert gc.get_freeze_count() > 10_000
+    assert Part.__pydantic_complete__

@@ -28,6 +28,7 @@ from worker.errors import ConfigError, StoreFull
 from worker.http.task_time import end_calls_in
 from worker.process.environment import hide_variables
 from worker.process.intake_orders import prefer_own_packages
+from worker.process.models import complete_models
 from worker.process.output import finish_output
 from worker.process.reloader import stop_process
 from worker.process.stopping import stop_all, stop_here
@@ -218,7 +219,8 @@ def _set_switch_interval(**_: object) -> None:
 
 @signals.worker_before_create_process.connect
 def _share_memory(**_: object) -> None:
-    """Keep the collector off the objects that exist now: it writes into each, so that no page of them stays shared."""
+    """Build the models, and keep the collector off what exists: it writes into each object, so no page stays shared."""
+    complete_models()
     gc.freeze()
 
 

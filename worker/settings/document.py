@@ -64,7 +64,9 @@ def as_list(value: Any) -> Any:
 class Table(BaseModel):
     """The base of all tables of the settings: frozen, without unknown keys, without values in its errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
+    )
 
 
 class SettingError(ValueError):  # never leaves a validator: pydantic wraps it

@@ -26,7 +26,7 @@ class PagePosition(BaseModel):
     the setting. `proof` is a row that could be read while others could not (see `worker/systems/narrowing.py`).
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     skip: int = 0
     most: int = 0
@@ -72,7 +72,7 @@ class ListPosition(BaseModel):
     each page that could. `proof` is as in `PagePosition`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     skip: int = 0
     overlap: int = 0

@@ -42,7 +42,7 @@ class DropboyOptions(BaseModel):
     new behind it waits for a full poll.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr
     bare: Literal["refuse", "accept"] = "refuse"

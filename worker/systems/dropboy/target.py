@@ -51,7 +51,7 @@ class DropboyOptions(BaseModel):
     comments. `take` orders are asked for at once when one is looked for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr
     origin: Pickup

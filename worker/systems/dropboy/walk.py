@@ -24,7 +24,7 @@ class Place(BaseModel):
     first included, reads the whole list. The others end after `depth` rows and miss the orders behind them.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     since: datetime
     at: ListPosition = ListPosition()

@@ -38,7 +38,7 @@ class DropdayOptions(BaseModel):
     asked for: all orders of that time are read at each poll.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr
     account_id: SecretStr

@@ -44,7 +44,7 @@ class DropdayOptions(BaseModel):
     plugins for shops send whole ones: with `quantities` = "whole" an order with half a piece is held.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr
     account_id: SecretStr

@@ -30,7 +30,7 @@ class Place(BaseModel):
     does not move `since`, or the orders created until then would be skipped.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     since: datetime
     rows: PagePosition = PagePosition()

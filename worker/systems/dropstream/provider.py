@@ -47,7 +47,9 @@ class DropStreamOptions(BaseModel):
     read again, 20 in each poll. `assume_quantity` is for items without a quantity.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True
+    )
 
     user: Annotated[str, Field(pattern=r"^[^:]+$")]
     password: SecretStr
@@ -69,7 +71,7 @@ class Place(BaseModel):
     `total` shrinks meanwhile, a row may have moved to a page that was read already, and reading begins again at `base`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     at: datetime
     session: str | None = None

@@ -53,7 +53,7 @@ class OrderCloudOptions(BaseModel):
     which is one more call. An order that goes to several addresses is malformed, unless `several_addresses` is "first".
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     client_id: Annotated[str, Field(min_length=1)]
     client_secret: SecretStr

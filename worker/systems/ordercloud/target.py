@@ -42,7 +42,7 @@ class OrderCloudOptions(BaseModel):
     out, those that are needed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     client_id: str = Field(min_length=1)
     client_secret: SecretStr

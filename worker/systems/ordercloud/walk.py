@@ -44,7 +44,7 @@ class Place(BaseModel):
     Each order costs a call, so `seen` remembers the rows that were returned recently.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     at: datetime
     since: datetime | None = None

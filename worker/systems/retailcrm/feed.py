@@ -32,7 +32,7 @@ class Place(BaseModel):
     is set while reading goes by date.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     safe: Position
     read: Position | None = None

@@ -22,7 +22,7 @@ class RetailCRMOptions(BaseModel):
     orders are created in one call.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr
     site: str | None = None

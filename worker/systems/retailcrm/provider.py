@@ -45,7 +45,7 @@ class RetailCRMOptions(BaseModel):
     from getting its id to being seen. `echo` says what to do with changes made through the API with this very key.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr
     site: str | None = None
