@@ -99,6 +99,9 @@ def redis_url(settings: Settings) -> str:
 class Adapters:
     """The adapters of the configured accounts: for checks that run before there is a Redis, which keeps the limits."""
 
+    #: Whether the connections of each account are prepared with its adapter; else for its first call.
+    _connects_at_once = True
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._paces: dict[str, Pace] = {}
@@ -123,6 +126,7 @@ class Adapters:
             max_bytes=account.max_bytes,
             throttle_statuses=kind.throttle_statuses,
             unheard=self.settings.clocks.lease / 2,
+            at_once=self._connects_at_once,
         )
         return kind(account.name, account.options, client)
 
@@ -161,10 +165,21 @@ class Adapters:
 
 
 class Runtime(Adapters):
-    """Everything that a task works with, built from the settings once for each process."""
+    """Everything that a task works with, built from the settings once for each process.
 
-    def __init__(self, settings: Settings, *, patience: Patience = "long", limits: type[Scripts] = Scripts) -> None:
+    With `offline`, no account is called: the connections of an account are prepared for its first call, if any.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        patience: Patience = "long",
+        limits: type[Scripts] = Scripts,
+        offline: bool = False,
+    ) -> None:
         self._paces = {}
+        self._connects_at_once = not offline
         clocks, self._patience, self._redis_url = settings.clocks, patience, redis_url(settings)
         self.redis: Redis = connect(self._redis_url, patience=patience)
         self._limit_scripts = limits(self.redis)

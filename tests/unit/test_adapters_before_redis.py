@@ -9,7 +9,7 @@ import pytest
 
 from support.gates import pass_gate
 from support.settings_texts import BY_PROVIDER, NO_REDIS, Configured, dropday, retailcrm, route
-from worker.runtime import Adapters, read_settings
+from worker.runtime import Adapters, Runtime, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,3 +43,18 @@ def test_the_calls_of_all_accounts_of_a_limit_are_spaced_together(
 def test_accounts_of_other_limits_do_not_wait_for_each_other(adapters: Adapters) -> None:
     of = adapters.settings.targets
     assert adapters.gate_of(of["crm"]) is not adapters.gate_of(of["dropday"])
+
+
+def test_a_command_that_calls_no_account_prepares_no_connections(
+    adapters: Adapters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("prepared")
+
+    monkeypatch.setattr("worker.http.client.Connections", refuse)
+    with pytest.raises(AssertionError, match="prepared"):
+        _ = adapters.targets
+    runtime = Runtime(adapters.settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"}), offline=True)
+    vars(runtime)["settings"] = adapters.settings
+    assert set(runtime.lanes) == {"crm", "dropday"}
+    runtime.close()

@@ -33,7 +33,7 @@ def open_runtime(settings: Settings | None = None, *, offline: bool = False, con
         click.echo(
             f"warning: {settings.file}: {settings.file_problem}. The settings in use are read instead.", err=True
         )
-    rt = ctx.with_resource(Runtime(settings))
+    rt = ctx.with_resource(Runtime(settings, offline=offline))
     if confirmed:
         rt.installation.refuse()
     return rt

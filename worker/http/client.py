@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -168,6 +168,8 @@ class Client:
         throttle_statuses: The statuses by which this system asks to slow down.
         unheard: Seconds after which unacknowledged bytes are discarded (see `worker/http/connection.py`). This must be
             less than a lease, or the bytes could arrive after another drain has taken over.
+        at_once: Whether to prepare the connections here, so that a wrong proxy is refused at once, or for the first
+            call: a command that shows something makes none, and an installation has hundreds of accounts.
     """
 
     def __init__(  # noqa: PLR0913  # each is one fact about the account
@@ -180,9 +182,11 @@ class Client:
         max_bytes: int = 32 * 2**20,
         throttle_statuses: frozenset[int] = frozenset({429}),
         unheard: float = 5.0,
+        at_once: bool = True,
     ) -> None:
-        self._unheard = unheard
-        self._connections = Connections(base_url, unheard)
+        self._base_url, self._unheard = base_url, unheard
+        if at_once:
+            self._connections = Connections(base_url, unheard)
         self._gate, self._deadline, self._max_bytes, self._throttle = gate, deadline, max_bytes, throttle_statuses
         always = {
             "User-Agent": _agent(),
@@ -191,6 +195,10 @@ class Client:
         }
         self._headers = _merge_headers(always, headers)
         self._json_headers = _merge_headers({"Content-Type": "application/json"}, self._headers)
+
+    @cached_property
+    def _connections(self) -> Connections:
+        return Connections(self._base_url, self._unheard)
 
     def read(
         self,
@@ -245,7 +253,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._connections.close()
+        if "_connections" in self.__dict__:
+            self._connections.close()
 
     def _call(  # noqa: PLR0913, PLR0917  # one prepared request
         self, method: str, path: str, query: str, body: bytes | None, headers: dict[str, str], accept: frozenset[int]
