@@ -100,6 +100,11 @@ def full_path(order: Order, path: str) -> str:
     raise NoCorrection(f"{path} is no field of an order")
 
 
+def public_name(path: str) -> str:
+    """Return the name of a field for a history or a log: the key of a line may be its name, which is a value."""
+    return f"{_LINES}*.{path.rpartition('.')[2]}" if path.startswith(_LINES) else path
+
+
 def digest_of(order: Order, path: str, text: str) -> str:
     """Return a digest of the text of a field; two orders with one text have different ones. "" for an empty field."""
     if not text:

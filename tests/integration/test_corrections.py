@@ -235,6 +235,7 @@ def test_a_line_is_corrected_by_its_key_although_the_key_follows_from_the_field(
     tell(rt, lines=lines)
     attempts(rt, REFUSED)
     correct(rt, {"lines.MUG#2.sku": "MUG-BLUE"})
+    assert events(rt)[-1] == "corrected lines.*.sku by anna"  # the key of a line may be its name
     correct(rt, {"lines.MUG#2.name": "Blue mug"})
     assert tell(rt, 2, lines=lines, note="ring") == "replaced"
     [corrected] = sent(rt)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from schemas.changes import Changes
-from schemas.corrections import Correction, NoCorrection, check, corrected, digest_of, fields_of, full_path
+from schemas.corrections import Correction, NoCorrection, check, corrected, digest_of, fields_of, full_path, public_name
 from schemas.order import Order
 from worker.operations.requests import Previews
 from worker.store.orders import payload
@@ -66,6 +66,11 @@ class Planned:
     new: NewCorrections
     order: Order | None
 
+    @property
+    def names(self) -> str:
+        """The fields as a history and a log name them."""
+        return _names(self.fields)
+
 
 def find_correctable(rt: Runtime, key: str, target: str) -> Correctable:
     """Return an order with its corrections; raise CorrectionRefused for an unknown one."""
@@ -103,7 +108,7 @@ def plan_correction(rt: Runtime, found: Correctable, values: Mapping[str, str], 
     if sent == found.sent:
         raise CorrectionRefused(f"{found.key} has these values already: there is nothing to correct")
     _require_route(rt, found, order, sent)
-    return _planned(rt, found, tuple(paths), by_field, f"corrected {', '.join(paths)} by {by}", resend=True)
+    return _planned(rt, found, tuple(paths), by_field, f"corrected {_names(paths)} by {by}", resend=True)
 
 
 def plan_undo(rt: Runtime, found: Correctable, names: Sequence[str], by: str) -> Planned:
@@ -114,7 +119,11 @@ def plan_undo(rt: Runtime, found: Correctable, names: Sequence[str], by: str) ->
     paths = [_undoable(found, name) for name in names]
     for path in paths:
         del by_field[path]
-    return _planned(rt, found, tuple(paths), by_field, f"correction undone: {', '.join(paths)} by {by}", resend=False)
+    return _planned(rt, found, tuple(paths), by_field, f"correction undone: {_names(paths)} by {by}", resend=False)
+
+
+def _names(paths: Sequence[str]) -> str:
+    return ", ".join(map(public_name, paths))
 
 
 def _undoable(found: Correctable, name: str) -> str:

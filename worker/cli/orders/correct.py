@@ -160,7 +160,8 @@ def _carry_out(rt: Runtime, planned: Planned, flags: dict[str, Any]) -> None:
     verb = "Correct" if planned.new.resend else "Undo the correction of"
     sends = f", and send it to {found.target}" if planned.new.resend else f" in {found.target}"
     confirm_or_abort(f"{verb} {fields} of {found.key}{sends}?", yes=flags["yes"])
-    with recorded(rt, found.target, orders=[found.key], fields=fields, undo=not planned.new.resend):
+    action = "correct" if planned.new.resend else "correct --undo"
+    with recorded(rt, found.target, orders=[found.key], action=action, fields=planned.names):
         result = carry_out(rt, planned)
     if flags["as_json"]:
         click.echo(json.dumps({"fields": planned.fields, "next": result, "dry_run": False}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas.corrections import public_name
 from worker.cli.display import Table, line
 from worker.operations.next_steps import next_steps
 from worker.operations.sentences import sentences
@@ -37,7 +38,7 @@ def corrections_of(rt: Runtime, key: str, entry: Entry) -> dict[str, str]:
     if "corrected" not in entry.record:
         return {}
     [stored] = rt.ledger.corrections.of(entry.target, [key])
-    return {path: f"{each.by}, {utc_text(each.at)} UTC" for path, each in stored.by_field.items()}
+    return {public_name(path): f"{each.by}, {utc_text(each.at)} UTC" for path, each in stored.by_field.items()}
 
 
 def _print_order(console: Display, key: str, entry: Entry, step: NextStep, corrections: Mapping[str, str]) -> None:

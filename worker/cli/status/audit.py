@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from worker.cli.display import Table
 from worker.cli.options import json_option, open_runtime, parse_since, redis_time, resolve_since
-from worker.cli.results import console, say
+from worker.cli.results import print_rows, say
 from worker.operations.cells import cell
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
 
 #: Records shown as a table unless `--limit` says otherwise.
 _SHOWN: Final = 20
+_COLUMNS: Final = ("at (UTC)", "who", "what", "orders", "result")
 #: Order keys named in a cell of the table; of more orders, it shows the number.
-_NAMED: Final = 3
+_NAMED: Final = 1
 
 
 def audit_as_json(found: AuditRecord) -> dict[str, Any]:
@@ -61,24 +61,20 @@ def _write_csv(records: Iterable[AuditRecord]) -> None:
         writer.writerow(row)
 
 
-def _table(records: Iterable[AuditRecord]) -> Table:
-    table = Table("at (UTC)", "who", "what", "orders", "result", box=None, padding=(0, 2, 0, 0))
-    for found in records:
-        given = [f"{name}={text}" for name, text in found.given.items()]
-        reason = [f"({found.reason})"] if found.reason else []
-        what = " ".join([found.action, *found.accounts, *given, *reason])
-        number = len(found.orders) + found.more_orders
-        orders = " ".join(found.orders) if number <= _NAMED else str(number)
-        counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.counts.items())
-        result = found.outcome or "not finished"
-        table.add_row(
-            utc_text(found.at),
-            _who(found.actor),
-            what,
-            orders,
-            counts if counts and result == "done" else result,
-        )
-    return table
+def _row(found: AuditRecord) -> dict[str, str]:
+    """Return the cells of a record, and under "detail" the reason and the options."""
+    number = len(found.orders) + found.more_orders
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.counts.items())
+    result = found.outcome or "not finished"
+    options = ", ".join(f"{name}: {text}" for name, text in found.given.items())
+    return {
+        "at (UTC)": utc_text(found.at),
+        "who": _who(found.actor),
+        "what": " ".join([found.action, *found.accounts]),
+        "orders": " ".join(found.orders) if number <= _NAMED else f"{number:,}",
+        "result": counts if counts and result == "done" else result,
+        "detail": "; ".join(filter(None, (found.reason, options))),
+    }
 
 
 def _who(actor: Actor) -> str:
@@ -129,6 +125,6 @@ def command(*, wish: datetime | timedelta | None, order: str | None, actor: str 
         narrowed = wish is not None or order is not None or actor is not None
         click.echo("No record matches." if narrowed else "Nobody has changed anything yet.")
         return
-    console().print(_table(shown[:most]))
+    print_rows("Acts, the newest first", {name: name for name in _COLUMNS}, map(_row, shown[:most]), "detail")
     if len(shown) > most:
         say(f"There are more. Next: intake audit --limit {most * 10}, or --order KEY, or --csv for all of them")

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from schemas.cancellation import stop, successor
-from schemas.corrections import corrected
+from schemas.corrections import corrected, public_name
 from worker.errors import Malformed, StoreFrozen, StoreFull
 from worker.store.orders import payload
 from worker.store.orders.corrections import Corrections, text_of
@@ -116,7 +116,7 @@ class Delivery:
             return ""
         stored, event, remaining = self.corrections, "", self.corrections.by_field
         if self.corrected:
-            remaining, ended = self.corrected.remaining, ", ".join(self.corrected.ended)
+            remaining, ended = self.corrected.remaining, ", ".join(map(public_name, self.corrected.ended))
             event = f"correction ended: the source changed {ended}" if ended else ""
         if not stored.version:
             event = "correction ended: its values are no longer kept"
