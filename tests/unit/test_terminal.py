@@ -11,10 +11,12 @@ from pathlib import Path
 import click
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from support.settings_texts import SECRET_KEY, SHOP_TO_DROPDAY
 from worker.cli import main
+from worker.cli.display import Display
 from worker.cli.terminal import escaped_output
 
 EVIL = "\x1b]0;owned\x07"
@@ -86,3 +88,23 @@ def test_a_health_check_has_its_exit_code_whatever_becomes_of_its_line(
             main(["health", "--live"])
     assert ended.value.code == 1
     os.close(reader)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_progress_bar_moves_on_a_terminal_and_shows_no_text_as_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with escaped_output(), Progress(console=Display(width=60)) as progress:
+        task = progress.add_task("placed", total=2)
+        progress.update(task, completed=1)
+        progress.refresh()
+        print("from \x1b[2J outside")
+    shown = terminal.getvalue()
+    assert "\r\x1b[2K" in shown
+    assert "\\u000d" not in shown
+    assert "\x1b[2J" not in shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import rich.console
 import rich.progress
@@ -10,6 +10,7 @@ import rich.table
 from rich.segment import Segment
 from rich.text import Text
 
+from worker.cli.terminal import styled
 from worker.telemetry.printable import one_line, printable
 
 if TYPE_CHECKING:
@@ -21,6 +22,15 @@ class Display(rich.console.Console):
 
     def __init__(self, *, width: int | None = None, stderr: bool = False) -> None:
         super().__init__(width=width, stderr=stderr, markup=False, emoji=False, highlight=False)
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream for text with styles: while a progress bar is shown, Rich puts a stream of its own before ours."""
+        return styled(super().file)  # type: ignore[arg-type]  # an IO[str] is one for our purpose
+
+    @file.setter
+    def file(self, new: IO[str]) -> None:
+        self._file = new
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return the text with escapes for what a terminal obeys, before it is laid out."""

@@ -81,9 +81,10 @@ def intake(world: Sandbox, home: Path) -> Iterator[tuple[Path, subprocess.Popen[
     os.environ["DEMO_KEY"] = KEY
     with (home / "intake.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # our own module
-            own_command("worker.cli", "up"),
+            own_command("worker.cli", "up", "--yes"),
             env=os.environ | {"INTAKE_CONFIG": str(file)},
             cwd=home,
+            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
