@@ -52,8 +52,8 @@ cover: $(VENV)/.test ## measure the lines and branches that the tests reach; fai
 ledger: $(VENV)/.test ## run the tests of the ledger on the server at REDIS=redis://127.0.0.1:6379/0, which they empty
 	INTAKE_TEST_REDIS=$(or $(REDIS),redis://127.0.0.1:6379/0) $(PYTEST) tests/model tests/integration
 
-prove: $(VENV)/.test ## run the crash matrix, write its table into the README, run the tests that repeat a promise, and draw new examples
-	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --readme README.md
+prove: $(VENV)/.test ## run the crash matrix, write its table into the guarantees page, run the tests that repeat a promise, and draw new examples
+	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --page deploy/docs/guarantees.md
 	INTAKE_TEST_RANDOM=1 $(PYTEST) -m "repeat and not soak" tests/chaos tests/model tests/simulation tests/integration
 	INTAKE_TEST_RANDOM=1 $(XDIST) -n 2 -m "hypothesis and not soak and not repeat"
 

@@ -90,7 +90,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--readme", type=Path, help="write the table between the marks in this file")
+    parser.add_argument("--page", type=Path, help="write the table between the marks in this file")
     parser.add_argument("--results", type=Path, help="write the result of each cell to this file")
     parser.add_argument(
         "--from-results", type=Path, help="run nothing: make the table from a file written by --results"
@@ -109,10 +109,10 @@ def main() -> int:
             options.results.write_text(json.dumps(results, indent=1))
     matrix = table(results)
     print(matrix)
-    if options.readme:
-        before, _, rest = options.readme.read_text().partition(BEGIN)
+    if options.page:
+        before, _, rest = options.page.read_text().partition(BEGIN)
         _, _, after = rest.partition(END)
-        options.readme.write_text(f"{before}{BEGIN}\n\n{matrix}\n\n{END}{after}")
+        options.page.write_text(f"{before}{BEGIN}\n\n{matrix}\n\n{END}{after}")
     return int(any(result["verdict"] == "red" for result in results.values()))
 
 

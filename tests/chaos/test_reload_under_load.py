@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,7 @@ def test_a_reload_while_orders_flow_loses_and_duplicates_nothing(tmp_path: Path)
         stack.start()
         good = stack.config.read_text()
         for number, (created, limit) in enumerate(((40, "30/s"), (120, "50/s"), (200, "35/s"))):
-            stack.wait(lambda created=created: stack.created() > created, 60, f"{created} orders")
+            stack.wait(partial(_has_created, stack, created), 60, f"{created} orders")
             stack.config.write_text(f"{good}\n[broken")
             assert reload(stack) == 2
             stack.config.write_text(re.sub(r'limit = "\d+/s"', f'limit = "{limit}"', good))
@@ -42,6 +43,10 @@ def test_a_reload_while_orders_flow_loses_and_duplicates_nothing(tmp_path: Path)
     assert comparison.clean, str(comparison)
     assert comparison.orders == ORDERS
     assert (history, left) == ("", [])
+
+
+def _has_created(stack: Stack, count: int) -> bool:
+    return stack.created() > count
 
 
 def reload(stack: Stack) -> int:

@@ -35,7 +35,7 @@ class Effect:
     point: str
     before: str = ""
     after: str = ""
-    #: May be neither repeated nor sent by a process that was stopped (README, the crash matrix).
+    #: May be neither repeated nor sent by a process that was stopped (the crash matrix of the guarantees page).
     accepts_duplicates: bool = False
 
     @property
