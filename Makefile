@@ -15,7 +15,7 @@ TEST_LOCK := requirements-test.lock
 .DEFAULT_GOAL := help
 # Without bytecode, every process of every test compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields screenshots bench lock clean
+.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields screenshots pictures docs bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -80,6 +80,12 @@ fields: $(VENV)/.test ## write the pages that show the way of every field from e
 
 screenshots: $(VENV)/.test ## write pictures of every page of the console into deploy/docs/console (Chromium)
 	@PYTHONPATH=tests $(BIN)/python -m console
+
+pictures: $(VENV)/.test ## make the pictures of the terminal in the README from a run of the demonstration
+	@PYTHONPATH=tests $(BIN)/python -m pictures
+
+docs: $(VENV)/.test ## build the pages of deploy/docs as a site, in build/site
+	@PYTHONPATH=tests $(BIN)/python -m pages
 
 bench: $(VENV)/.test ## measure this machine against alternatives (an hour; QUICK=1: four minutes); RUN="limit --rounds 1" runs one benchmark
 	@PYTHONPATH=tests $(BIN)/python -m bench $(or $(RUN),all $(if $(QUICK),--quick))

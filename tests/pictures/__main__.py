@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import termios
-import time
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +21,8 @@ from rich.text import Text
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "docs" / "pictures"
 COLUMNS, ROWS = 100, 40
-#: Seconds after which the demonstration is in full swing.
-_SWING: Final = 25.0
+#: What the demonstration shows when it is in full swing.
+_SWING: Final = re.compile(rb"created in crm [^\n]* (1[5-9]\d|[23]\d\d)/")
 
 
 def screen(raw: bytes) -> str:
@@ -52,17 +51,14 @@ def terminal(words: list[str], environ: dict[str, str]) -> tuple[subprocess.Pope
     return process, ours
 
 
-def read_all(process: subprocess.Popen[bytes], ours: int, until: float = float("inf")) -> bytes:
-    """Return what the command prints until it ends, or until this time."""
+def read(ours: int, until: re.Pattern[bytes] | None = None) -> bytes:
+    """Return what a command prints until it ends, or until it has printed this."""
     said = b""
-    while time.monotonic() < until:
+    while until is None or not until.search(said):
         try:
-            part = os.read(ours, 65_536)
+            said += os.read(ours, 65_536)
         except OSError:  # the terminal has no writer any more
             break
-        said += part
-    if until == float("inf"):
-        process.wait()
     return said
 
 
@@ -91,11 +87,12 @@ def main() -> int:
         environ = os.environ | {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "DEMO_KEY": "demo-key"}
         intake = [sys.executable, "-m", "worker.cli"]
         demo, ours = terminal([*intake, "demo", "--keep", f"{home}/demo"], environ)
-        said = read_all(demo, ours, time.monotonic() + _SWING)
+        said = read(ours, _SWING)
         status, screen_of_status = terminal([*intake, "--config", f"{home}/demo/intake.toml", "status"], environ)
-        shown = read_all(status, screen_of_status)
-        said += read_all(demo, ours)
-    if demo.returncode or status.returncode:
+        shown = read(screen_of_status)
+        said += read(ours)
+        failed = demo.wait() or status.wait()
+    if failed:
         print(said.decode(), shown.decode())
         return 1
     picture("demo", "make demo", screen(said))

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 README = source_texts.ROOT / "README.md"
+INDEX = source_texts.ROOT / "deploy" / "docs" / "README.md"
+SITE = source_texts.ROOT / "deploy" / "mkdocs.yml"
 PAGES = sorted((source_texts.ROOT / "deploy" / "docs").glob("*.md"))
 DEEPER = [
     *sorted((source_texts.ROOT / "deploy").glob("*/*/*.md")),
@@ -61,9 +63,11 @@ def test_each_link_of_a_page_leads_to_an_existing_file_and_heading(page: Path) -
     assert broken(page) == []
 
 
-def test_each_page_is_linked_from_the_readme() -> None:
-    linked = {(README.parent / link.partition("#")[0]).resolve() for link in links(README)}
-    assert [page.name for page in PAGES if page.resolve() not in linked] == []
+def test_each_page_is_linked_from_the_index_of_the_pages_and_is_in_the_navigation_of_the_site() -> None:
+    linked = {(INDEX.parent / link.partition("#")[0]).resolve() for link in links(INDEX)}
+    assert [page.name for page in PAGES if page.resolve() not in linked | {INDEX}] == []
+    navigation = set(re.findall(r"(?m)^ *- (?:[\w ]+: )?([\w/.-]+\.md)$", SITE.read_text(encoding="utf-8")))
+    assert sorted(page.name for page in PAGES if page.name not in navigation) == []
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
