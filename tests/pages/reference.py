@@ -63,7 +63,8 @@ def _model_of(section: str) -> type[BaseModel] | None:
     if section in named:
         return named[section]
     field = settings.Settings.model_fields.get(section)
-    return next(_models(field.annotation), None) if field else None
+    found = list(_models(field.annotation)) if field else []
+    return found[0] if found else None
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
