@@ -59,7 +59,7 @@ def settings_page() -> str:
 
 
 def _model_of(section: str) -> type[BaseModel] | None:
-    named = {"redis": settings.Redis, "celery": settings.Celery}
+    named: dict[str, type[BaseModel]] = {"redis": settings.Redis, "celery": settings.Celery}
     if section in named:
         return named[section]
     field = settings.Settings.model_fields.get(section)
