@@ -36,6 +36,8 @@ EVENTS = {
         "halted",
     ),
     "taken over from host-1-ab": Event("Its worker stopped; another one takes it over", "", "busy"),
+    "corrected customer.phone by ann": Event("Corrected", "customer.phone, by ann.", "busy"),
+    "correction undone: customer.phone by ann": Event("Correction undone", "customer.phone, by ann."),
     "replayed by ann": Event("Sent again", "By ann.", "busy"),
     "discarded by hand": Event("Discarded", "By hand."),
     "change discarded by hand": Event("Its change was discarded", "By hand."),

@@ -58,6 +58,8 @@ _EVENTS: Final[tuple[tuple[str, Callable[..., Event]], ...]] = (
     (r"snoozed (\S+) .*", lambda code: Event("It waits", reason(code), _BUSY)),
     (r"pending (.*)", lambda _: Event("The target works on it", "", _BUSY)),
     (r"taken over from .*", lambda: Event("Its worker stopped; another one takes it over", "", _BUSY)),
+    (r"corrected (.*) by (.*)", lambda fields, who: Event("Corrected", f"{fields}, by {who}.", _BUSY)),
+    (r"correction undone: (.*) by (.*)", lambda fields, who: Event("Correction undone", f"{fields}, by {who}.")),
     (r"replayed (.*)", lambda who: Event("Sent again", _by(who), _BUSY)),
     (r"discarded (.*)", lambda who: Event("Discarded", _by(who))),
     (r"change discarded (.*)", lambda who: Event("Its change was discarded", _by(who))),

@@ -10,6 +10,11 @@ def decision_path(name: str, target: str, key: str) -> str:
     return f"/decide/{name}/{target}/{quote(key, safe='')}"
 
 
+def correct_path(target: str, key: str) -> str:
+    """Return the path of the correction of an order for a target."""
+    return f"/correct/{target}/{quote(key, safe='')}"
+
+
 def order_path(key: str) -> str:
     """Return the path of the page of an order."""
     return f"/orders/{quote(key, safe='')}"

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worker.operations.times import age, ago, utc_text
 from worker.telemetry.printable import printable
-from worker.web.paths import decision_path, order_path
+from worker.web.paths import correct_path, decision_path, order_path
 from worker.web.static import FILES
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "order_path": order_path,
         "decision_path": decision_path,
+        "correct_path": correct_path,
         "files": {name: file.url for name, file in FILES.items()},
         "full_name": _full_name,
     }

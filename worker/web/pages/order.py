@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The codes whose sentence is the target's own.
 _QUOTED: Final = frozenset({"rejected", "unavailable"})
+#: The states in which a person can correct what the target refused.
+_CORRECTABLE: Final = frozenset({"dead", "held"})
 #: The states of which the reason and the target's own sentence are shown.
 _STOPPED: Final = frozenset({"dead", "held", "in_doubt", "queued"})
 
@@ -59,6 +61,7 @@ def _delivery(visit: Visit, entry: Entry, step: NextStep) -> dict[str, Any]:
         "most_tries": _most_tries(visit, entry.target),
         "next": step,
         "actions": actions,
+        "correctable": state in _CORRECTABLE and entry.target in visit.rt.stuck and visit.may("operator"),
         "history": [(at, *describe_event(event)) for at, event in reversed(entry.history)],
         "done": int(record["done"]) if "done" in record else None,
     }
