@@ -18,7 +18,7 @@ from support.settings_texts import SECRET_KEY, table
 from worker.runtime import Runtime, read_settings
 from worker.store.console.users import ROLES, Users
 from worker.web import passwords
-from worker.web.paths import decision_path, order_path
+from worker.web.paths import correct_path, decision_path, order_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,7 @@ PAGES: Final = {
     "doubt": order_path("shop-nl:04"),
     "decide": decision_path("resend", "warehouse", "shop-nl:02"),
     "lists": "/lists",
+    "correct": correct_path("warehouse", "shop-nl:02"),
     "pause": "/targets/warehouse/pause",
     "missing": "/orders/shop-nl%3A999",
 }

@@ -108,6 +108,6 @@ def test_what_cannot_be_corrected_is_said_and_changes_nothing(
 def test_an_order_without_content_or_for_another_role_cannot_be_corrected(consoles: Consoles) -> None:
     assert consoles.as_role("operator").get(correct_path("returns", DEAD)).status_code == 409
     for role in ("viewer", "support"):
-        visitor = consoles.as_role(role)  # type: ignore[arg-type]  # the names of roles
+        visitor = consoles.as_role(role)
         assert visitor.get(PATH).status_code == 403
         assert PATH not in visitor.get(order_path(DEAD)).text

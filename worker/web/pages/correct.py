@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from schemas.corrections import fields_of
-
 from worker.errors import IntakeError
 from worker.operations.correct import (
     CorrectionRefused,
