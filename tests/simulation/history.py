@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,10 @@ from simulation.settings import DENSE, Pace
 from simulation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+#: The stack of an actor counts from the depth of the one that started it, so depths add up over a history.
+_RECURSION_LIMIT = 100_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,16 @@ class HistoryResult:
     error: BaseException | None = field(default=None, repr=False)
 
 
+@contextmanager
+def _deep_stacks() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(_RECURSION_LIMIT)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
 def history(  # noqa: PLR0913  # the options of a history, each named at the call
     seed: int,
     seconds: float = 300.0,
@@ -50,7 +65,7 @@ def history(  # noqa: PLR0913  # the options of a history, each named at the cal
     """
     world = World(seed, line, pace)
     error: BaseException | None = None
-    with seams(world.scheduler, world.stream("ids"), world.wire, line and world.tell):
+    with _deep_stacks(), seams(world.scheduler, world.stream("ids"), world.wire, line and world.tell):
         change(world)
         director = Director(world)
         try:
