@@ -55,6 +55,13 @@ BENCHES: Final = {
     "backlog": Bench("Many orders read from RetailCRM behind its limit.", 50_000, 1, 2_000),
     "cpu": Bench("What the processor time of an order is spent on.", 10_000, 3, 1_000),
     "backfill": Bench("Push to created while a backfill runs, beside the same without one.", 100_000, 3, 20_000),
+    "accounts": Bench(
+        "Processor time of commands and of the upkeep, with 1 to 300 pairs of accounts.",
+        300,
+        3,
+        10,
+        "Pairs of accounts, at most.",
+    ),
     "memory": Bench("Bytes of Redis for each order.", 1_000_000, 1, 20_000),
     "growth": Bench("Speed, and memory of a worker, while the ledger grows to a million orders.", 1_000_000, 5, 20_000),
 }
