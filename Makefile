@@ -15,7 +15,7 @@ TEST_LOCK := requirements-test.lock
 .DEFAULT_GOAL := help
 # Without bytecode, every process of every test compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields screenshots pictures docs bench lock clean
+.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields screenshots pictures docs bench lock clean release
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -95,6 +95,9 @@ lock: ## update the lock files (needs uv)
 	  --upgrade pyproject.toml --extra sandbox --extra receive --extra web --extra otel --group build -o $(RUN_LOCK)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --extra receive --extra web --extra otel --group build --group test -o $(TEST_LOCK)
+
+release: $(VENV)/.test ## build, check and try a release; DRY=1 changes nothing (VERSION=0.2.0)
+	@PYTHONPATH=tests $(BIN)/python -m release $(VERSION) $(if $(DRY),--dry-run)
 
 clean: ## remove the virtual environment and the data of .intake
 	rm -rf $(VENV) .intake
