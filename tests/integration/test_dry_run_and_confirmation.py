@@ -53,7 +53,7 @@ NOT_ASKING = {
 #: Commands that only read; some write to a file that the operator names.
 READING = {
     *("check", "status", "health", "metrics", "show", "cursor show", "schema", "inbox list", "inbox show", "report"),
-    *("dead list", "dead show", "doubt list", "history", "audit", "web user list", "web token list"),
+    *("dead list", "dead show", "doubt list", "history", "audit", "docs", "web user list", "web token list"),
     *("web openapi", "alarms digest"),
     "alarms test",  # it sends a message that says that it is a test
 }

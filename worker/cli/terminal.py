@@ -31,8 +31,12 @@ class _Escaping:
     def __init__(self, stream: TextIO, *, essential: bool) -> None:
         self.inner, self._essential = stream, essential
 
-    def write(self, text: str) -> int:
-        """Write the text; return its length."""
+    def write(self, text: str | bytes) -> int:
+        """Write the text; return its length. Click writes completions as bytes, though this is no binary stream."""
+        if isinstance(text, bytes):
+            if not text:  # how Click asks whether it is one
+                raise TypeError("not a binary stream")
+            text = text.decode("utf-8", "backslashreplace")
         self._put(printable(text))
         return len(text)
 
