@@ -75,11 +75,12 @@ def test_an_order_is_found_and_sent_again_by_keyboard_and_without_scripts(stage:
     context = chromium.new_context(base_url=stage.url, java_script_enabled=False)
     page = context.new_page()
     page.goto("/")
-    # The field of the name has the focus.
+    page.locator("#name:focus").wait_for()
     for key in ("support", "Tab", PASSWORD, "Enter"):
         page.keyboard.press(key) if key in {"Tab", "Enter"} else page.keyboard.type(key)
     page.wait_for_url("**/")
     page.goto("/find")
+    page.locator("#q:focus").wait_for()
     page.keyboard.type("#DE-1003")
     page.keyboard.press("Enter")
     page.wait_for_url("**/orders/**")
