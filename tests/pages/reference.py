@@ -14,9 +14,9 @@ from pydantic_core import PydanticUndefined
 
 from worker.cli import GROUPS, main
 from worker.durations import format_duration
-from worker.settings import load as settings
 from worker.settings.document import fields_of, secrets_of
 from worker.settings.durations import Duration
+from worker.settings.load import SECTION_MODELS
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
 from worker.systems.webhooks import webhook_kinds
@@ -35,10 +35,7 @@ _NAMES = {str: "text", int: "whole number", float: "number", bool: "`true` or `f
 def settings_page() -> str:
     """Return the page of every setting."""
     lines = ["# Every setting", "", "Made from the code. How they work together: [settings](../settings.md).", ""]
-    for section in settings._SECTIONS:
-        model = _model_of(section)
-        if model is None:
-            continue
+    for section, model in SECTION_MODELS.items():
         title = f"[{section}.NAME]" if section in {"providers", "targets", "producers"} else f"[{section}]"
         lines += [f"## `{'[[routes]]' if section == 'routes' else title}`", ""]
         lines += [*_table(model, _OURS), ""]
@@ -56,22 +53,6 @@ def settings_page() -> str:
                     "",
                 ]
     return "\n".join(lines)
-
-
-def _model_of(section: str) -> type[BaseModel] | None:
-    named: dict[str, type[BaseModel]] = {"redis": settings.Redis, "celery": settings.Celery}
-    if section in named:
-        return named[section]
-    field = settings.Settings.model_fields.get(section)
-    found = list(_models(field.annotation)) if field else []
-    return found[0] if found else None
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models(part)
 
 
 def _table(model: type[BaseModel], without: set[str]) -> list[str]:

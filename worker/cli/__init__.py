@@ -38,7 +38,7 @@ GROUPS: Final = {
         "alarms": ("worker.cli.status.alarms:command", "Test the receivers of alarms"),
         "metrics": ("worker.cli.status.metrics:command", "Serve metrics for Prometheus"),
         "docs": ("worker.cli.setup.docs:command", "Print a page of the documentation"),
-        "schema": ("worker.cli.setup.schema:command", "Print the JSON Schema of a job or an order"),
+        "schema": ("worker.cli.setup.schema:command", "Print a JSON Schema: job, order or settings"),
     },
     "Act": {
         "poll": ("worker.cli.feeds.poll:command", "Poll a provider now, or preview a poll"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from worker.settings.accounts import Account, ProviderSettings, TargetSettings, read_accounts
 from worker.settings.addresses import broker_url, has_password, redis_url
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 
     from worker.settings.kinds import AdapterKind, ProviderKind, WebhookKind
 
-#: The tables that the file may have.
-_SECTIONS: Final = (
-    *("redis", "celery", "clocks", "log", "providers", "producers"),
-    *("inbox", "targets", "routes", "reconcile", "alarms", "mail", "web"),
-)
-
 
 class Redis(Table):
     """The `[redis]` table: the server of the ledger. Without a URL, the embedded server keeps it in `data_dir`."""
@@ -52,6 +46,24 @@ class Log(Table):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
+
+
+#: The tables that the file may have, and the model of each, or of each table in it (`[providers.NAME]`).
+SECTION_MODELS: Final[Mapping[str, type[BaseModel]]] = {
+    "redis": Redis,
+    "celery": Celery,
+    "clocks": Clocks,
+    "log": Log,
+    "providers": ProviderSettings,
+    "producers": Producer,
+    "inbox": InboxSettings,
+    "targets": TargetSettings,
+    "routes": Route,
+    "reconcile": ReconcileSettings,
+    "alarms": AlarmSettings,
+    "mail": Mail,
+    "web": WebSettings,
+}
 
 
 class Settings(Table):
@@ -150,8 +162,8 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
     copy = Path(environ[VARIABLE]) if path is None and environ.get(VARIABLE) else None
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
     document = read_file(path, environ, copy=copy, offline=offline)
-    for name in sorted(document.values.keys() - set(_SECTIONS)):
-        document.add_unknown((name,), _SECTIONS)
+    for name in sorted(document.values.keys() - set(SECTION_MODELS)):
+        document.add_unknown((name,), SECTION_MODELS)
     redis, celery = document.section(Redis, "redis"), document.section(Celery, "celery")
     for at, url in ((("redis", "url"), redis.url), (("celery", "broker"), celery.broker)):
         if url and has_password(url) and at not in document.from_outside:

@@ -1,23 +1,42 @@
-"""`intake schema`: the JSON Schema of what may be pushed."""
+"""`intake schema`: the JSON Schema of what may be pushed, and of the settings."""
 
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from schemas.job import published, published_order
 from worker.operations.examples import examples
+from worker.settings.schema import settings_schema
+from worker.systems.providers import provider_kinds
+from worker.systems.targets import target_kinds
+from worker.systems.webhooks import webhook_kinds
 
-SCHEMAS: Final = {"job": published, "order": published_order}
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-@click.command("schema", epilog=examples("intake schema job > job.schema.json"))
+def _settings() -> dict[str, Any]:
+    return settings_schema(provider_kinds(), target_kinds(), webhook_kinds())
+
+
+SCHEMAS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "job": published,
+    "order": published_order,
+    "settings": _settings,
+}
+
+
+@click.command(
+    "schema", epilog=examples("intake schema job > job.schema.json", "intake schema settings > intake.schema.json")
+)
 @click.argument("what", type=click.Choice(list(SCHEMAS)))
 def command(what: str) -> None:
-    """Print the JSON Schema of a job or an order.
+    """Print the JSON Schema of a job, an order or the file.
 
-    The order is the one that a job may carry. The draft is 2020-12.
+    The order is the one that a job may carry. With the schema of the settings, an editor completes and checks
+    intake.toml.
     """
     click.echo(json.dumps(SCHEMAS[what](), indent=2, ensure_ascii=False))
