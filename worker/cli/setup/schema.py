@@ -34,7 +34,7 @@ SCHEMAS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
 )
 @click.argument("what", type=click.Choice(list(SCHEMAS)))
 def command(what: str) -> None:
-    """Print the JSON Schema of a job, an order or the file.
+    """Print a JSON Schema: job, order or settings.
 
     The order is the one that a job may carry. With the schema of the settings, an editor completes and checks
     intake.toml.
