@@ -37,6 +37,7 @@ GROUPS: Final = {
         "health": ("worker.cli.status.health:command", "Check liveness or readiness, for a supervisor"),
         "alarms": ("worker.cli.status.alarms:command", "Test the receivers of alarms"),
         "metrics": ("worker.cli.status.metrics:command", "Serve metrics for Prometheus"),
+        "docs": ("worker.cli.setup.docs:command", "Print a page of the documentation"),
         "schema": ("worker.cli.setup.schema:command", "Print a JSON Schema: job, order or settings"),
     },
     "Act": {
