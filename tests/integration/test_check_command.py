@@ -176,6 +176,19 @@ def test_an_old_a_failing_and_an_evicting_server_are_errors(server: Server, part
     assert [finding for finding in examine_server(GOOD, AlarmSettings()) if finding.state != "ok"] == []
 
 
+def test_a_server_that_is_too_old_is_refused_in_words_and_the_oldest_supported_one_passes() -> None:
+    for version, ok in (((6, 2, 21), False), ((5, 0, 14), False), ((7, 0, 0), True), ((8, 2, 3), True)):
+        name = f"Redis {'.'.join(map(str, version))}"
+        (finding,) = [
+            finding
+            for finding in examine_server(replace(GOOD, name=name, version=version), AlarmSettings())
+            if finding.what == "redis"
+        ]
+        assert finding.state == ("ok" if ok else "error")
+        if not ok:
+            assert (finding.detail, finding.remedy) == (f"{name} is too old", "Use Redis 7.0 or newer, or Valkey.")
+
+
 @pytest.mark.parametrize(
     ("error", "state", "detail"),
     [

@@ -100,6 +100,31 @@ def test_processes_of_any_user_deliver_orders_from_a_root_that_cannot_be_written
             assert code in ({0, 143} if role == "beat" else {0}), f"{role} ended with {code}: {output}"
 
 
+#: The modules of the optional parts: webhooks, console, tracing.
+OPTIONAL = "starlette, uvicorn, jinja2, python_multipart, opentelemetry.sdk, opentelemetry.exporter.otlp.proto.http"
+
+
+@pytest.mark.parametrize("init", [True, False])
+def test_everything_runs_in_one_container_of_an_unknown_user_with_every_optional_part(
+    image: Image, settings: tuple[Stack, Path], *, init: bool
+) -> None:
+    stack, folder = settings
+    file = folder / "intake.toml"
+    file.write_text(file.read_text().split("[redis]")[0])  # the embedded server, in the data directory
+    with image.container(
+        "1000660000:0", folder, ["up", "--yes"], {"INTAKE_LOG_FORMAT": "json"}, init=init
+    ) as container:
+        for role in ("worker", "upkeep", "listen"):
+            wait(container, role)
+        stack.wait(lambda: stack.created() == 20, 90, "the orders")
+        imported = container.execute("python", "-c", f"import {OPTIONAL}, worker.web, worker.inbox.receiver.server")
+        assert imported.returncode == 0, imported.stderr
+        container.terminate()
+        code, output = container.wait(60)
+    assert code == 0, output
+    assert "Traceback" not in output, output
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.2, 0.6, 1.5])
 def test_a_signal_right_after_the_start_ends_the_container(
     image: Image, settings: tuple[Stack, Path], seconds: float

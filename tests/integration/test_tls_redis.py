@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
-from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
+from redis.exceptions import ConnectionError, ResponseError  # noqa: A004  # redis-py's own name
 
 from support.ports import free_port
 from support.programs import find_program, missing
@@ -21,8 +21,10 @@ from worker.store.redis.connection import connect
 from worker.store.redis.server import inspect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from redis import Redis
 
 LACKING = missing("redis-server") and f"{missing('redis-server')}; the server in the wheel has no TLS"
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING or "redis-server is installed")
@@ -139,3 +141,51 @@ def test_a_sentinel_that_requires_tls_is_unavailable_without_tls_in_its_address(
     url = f"sentinel://127.0.0.1:{sentinel}/intake?sentinel_password=watching"
     with pytest.raises(ConnectionError):
         inspect(url)
+
+
+@pytest.mark.repeat
+@pytest.mark.usefixtures("_left_open")
+def test_a_failover_over_tls_is_followed_by_the_ledger_and_by_celery(tmp_path: Path, certificate: Path) -> None:
+    own = f"ssl_ca_certs={certificate}&ssl_certfile={certificate}&ssl_keyfile={certificate}"
+    with contextlib.ExitStack() as servers:
+        master = servers.enter_context(running(tmp_path / "master", certificate))
+        replicates = f"replicaof 127.0.0.1 {master}\n"
+        replica = servers.enter_context(running(tmp_path / "replica", certificate, replicates))
+        watches = f"tls-auth-clients yes\nsentinel monitor intake 127.0.0.1 {master} 1\n"
+        watching = servers.enter_context(running(tmp_path / "sentinel", certificate, watches, "--sentinel"))
+        url = f"sentinels://127.0.0.1:{watching}/intake?{own}"
+        with (
+            connect(url) as redis,
+            celery(url) as broker,
+            broker.SimpleQueue("hints") as queue,
+            connect(f"rediss://127.0.0.1:{watching}/0?{own}") as sentinel,
+        ):
+            redis.set("written", "before")
+            queue.put("before")
+            _wait(lambda: sentinel.execute_command("SENTINEL REPLICAS", "intake") and _copied(replica, certificate))
+            _wait(lambda: _accepts(sentinel))
+            _wait(lambda: redis.info("server")["tcp_port"] == replica)
+            assert redis.get("written") == "before"
+            assert redis.set("written", "after")
+        with celery(url) as broker, broker.SimpleQueue("hints") as queue:
+            queue.put("after")
+            assert [queue.get(timeout=10).payload for _ in range(2)] == ["before", "after"]
+
+
+def _accepts(sentinel: Redis) -> bool:
+    """Return whether the Sentinel begins a failover: it knows a good replica some seconds after its start."""
+    with contextlib.suppress(ResponseError):
+        return bool(sentinel.execute_command("SENTINEL FAILOVER", "intake"))
+    return False
+
+
+def _copied(replica: int, certificate: Path) -> bool:
+    with connect(f"rediss://127.0.0.1:{replica}/0?ssl_ca_certs={certificate}") as redis:
+        return redis.get("written") == "before"
+
+
+def _wait(done: Callable[[], object]) -> None:
+    until = time.monotonic() + 40
+    while not done():
+        assert time.monotonic() < until
+        time.sleep(0.2)

@@ -96,11 +96,14 @@ class Image:
 
     @contextlib.contextmanager
     def container(
-        self, user: str, settings: Path, args: Sequence[str], environ: Mapping[str, str]
+        self, user: str, settings: Path, args: Sequence[str], environ: Mapping[str, str], *, init: bool = True
     ) -> Iterator[Container]:
-        """Run a container with these arguments, as the user "uid:gid"; kill what is left of it at the end."""
+        """Run a container with these arguments, as the user "uid:gid"; kill what is left of it at the end.
+
+        Without `init`, `intake` itself is process 1, as where somebody replaces the entrypoint.
+        """
         variables = [*self.config["Env"], *(f"{name}={value}" for name, value in environ.items())]
-        entry = [*self.config["Entrypoint"], *args]
+        entry = [*(self.config["Entrypoint"] if init else ["intake"]), *args]
         working = ["--chdir", self.config["WorkingDir"]]
         words = [str(self.root), str(settings), user, self.config["WorkingDir"], *working, *variables, *entry]
         namespaces = ("unshare", "--mount", "--pid", "--fork", "--ipc", "--uts")

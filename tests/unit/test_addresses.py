@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu import Connection
 
+from support.source_texts import ROOT
 from worker.app.broker import redis_broker
 from worker.app.flower_broker import queue_client
 from worker.app.transport import install
 from worker.settings.addresses import broker_url, has_password, redis_url
 from worker.settings.amqp import AmqpAddress
 from worker.settings.document import SettingError
-from worker.store.redis.address import RedisAddress
+from worker.store.redis.address import _PARAMETERS, RedisAddress
 from worker.store.redis.connection import connect
 
 TCP = {"host": "redis.example", "port": 6379, "db": 0, "username": None, "password": None, "tls": None}
@@ -252,3 +254,29 @@ def test_the_certificate_of_a_rabbitmq_is_verified_for_its_host() -> None:
         "server_hostname": "rabbit.example",
         "ca_certs": "/ca.pem",
     }
+
+
+def test_each_address_that_the_documentation_shows_is_one_that_every_process_can_use() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "deploy" / "docs").glob("*.md")]
+    found = {
+        address.rstrip(".,;)").replace("…", "host")
+        for page in pages
+        for address in re.findall(r"(?:rediss?|unix|sentinels?|amqps?)://[^\s`\"')|]{3,}", page.read_text())
+    }
+    assert len(found) > 12
+    for address in found:
+        (broker_url if address.startswith("amqp") else redis_url)(address)
+    schemes = {address.partition(":")[0] for address in found}
+    assert schemes == {"redis", "rediss", "unix", "sentinel", "sentinels", "amqp"}
+
+
+def test_each_parameter_that_the_table_of_addresses_names_is_accepted_and_no_other() -> None:
+    table = (ROOT / "deploy" / "docs" / "growing.md").read_text().split("## Addresses of Redis")[1]
+    rows = re.findall(r"^\| [^|]+ \| `([^`]+)` \| (also )?([^|]+) \|$", table, re.MULTILINE)
+    assert len(rows) == 5
+    common = set[str]()
+    for address, also, names in rows:
+        named = set(re.findall(r"`(\w+)`", names)) | (common if also else set())
+        common = named & {"db", "username", "password", "sentinel_username", "sentinel_password"}
+        scheme = address.partition(":")[0]
+        assert named == _PARAMETERS[scheme], address
