@@ -107,6 +107,7 @@ def test_secrets_stand_in_files_beside_the_settings(tmp_path: Path) -> None:
 
 def test_a_login_by_oauth_needs_all_of_its_options() -> None:
     assert "basic_auth" not in flower_options(OAUTH)
+    assert "basic_auth" not in flower_options({**OAUTH, "FLOWER_BASIC_AUTH": ""})
     assert flower_options(OAUTH | AUTH)["basic_auth"] == ["me:pw"]
     for name in OAUTH:
         for environ in (AUTH | OAUTH, OAUTH):

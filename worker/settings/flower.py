@@ -79,7 +79,7 @@ def flower_options(environ: Mapping[str, str]) -> dict[str, Any]:
     chosen["port"] = _port(named.get("port", str(_DEFAULTS["port"])))
     chosen["url_prefix"] = _url_prefix(named.get("url_prefix", ""))
     chosen |= _oauth(named, chosen)
-    if "basic_auth" in named or "auth" not in chosen:
+    if named.get("basic_auth") or "auth" not in chosen:
         chosen["basic_auth"] = _passwords(named.get("basic_auth", ""), folder)
     _check_files(chosen)
     return chosen
