@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,23 @@ def test_systemd_accepts_the_units_and_rates_them_as_secure(tmp_path: Path) -> N
         exposure = re.search(r"exposure level for \S+: ([0-9.]+)", output)
         assert exposure is not None, output
         assert float(exposure[1]) < 2.5, output
+
+
+def test_the_image_installs_what_every_optional_process_needs_pinned_with_hashes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    named = {name for extra in ("receive", "web", "otel") for name in extras[extra]} | {*project["dependencies"]}
+    lock = (ROOT / "requirements.lock").read_text()
+    pinned = {
+        match[1].lower().replace("_", "-"): "--hash=sha256:" in match[2]
+        for match in re.finditer(r"^([A-Za-z0-9._-]+)==[^\n]*\n((?:    --hash=[^\n]*\n?)*)", lock, re.MULTILINE)
+    }
+    assert len(pinned) > 40
+    for requirement in named:
+        name = re.split(r"[<>=!~\[; ]", requirement)[0].lower().replace("_", "-")
+        assert pinned.get(name), name
+    # The Dockerfile installs the whole lock.
+    assert "--require-hashes --no-deps -r requirements.lock" in (DEPLOY / "Dockerfile").read_text()
 
 
 def test_the_procfile_lists_the_processes_that_the_commands_run() -> None:
