@@ -118,6 +118,7 @@ def test_flower_shows_what_each_task_did_for_which_account_and_which_of_them_nee
     lines = {(name, account, state): line for name, account, state, line in done}
     assert lines["tasks.poll", "shop", "SUCCESS"].startswith("shop: ")
     (line,) = {line for (name, _, state), line in lines.items() if (name, state) == ("tasks.deliver", "FAILURE")}
+    assert {name for name, _, _, _ in done} <= {f"tasks.{name}" for name in ("poll", "deliver", "sweep", "ingest")}
     counts = r"(\d delivered, )?1 dead(, \d delivered)?"
     assert re.fullmatch(rf"dropday: {counts}. Next: intake dead list --target dropday", line)
     assert {state for name, _, state, _ in done if name != "tasks.deliver"} <= {"SUCCESS", "STARTED", "RECEIVED"}

@@ -142,7 +142,7 @@ def request(kind: type[Any], eventer: Eventer, *, send_events: bool) -> Any:
     made = object.__new__(kind)
     made._eventer, made._task = eventer, SimpleNamespace(send_events=send_events, name="tasks.x")
     made.id = "the-task"
-    made.name = "tasks.x"
+    made.name, made._argsrepr = "tasks.x", "t"
     return made
 
 

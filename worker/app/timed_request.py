@@ -38,7 +38,8 @@ class TimedRequest(Request):
         """Send an event of the task, which has not ended while it continues in the background."""
         if type == "task-succeeded" and fields.get("result") == repr(Later()):
             return
-        super().send_event(type, **fields)
+        # Whoever began to listen after the task had begun does not know which task it is.
+        super().send_event(type, **{"name": self.name, "args": self.argsrepr, **fields})
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001  # Celery's signature
         """Excuse the drains of the process: called in its parent, right before it is killed."""
