@@ -16,6 +16,9 @@ VERSION: Final = 1
 #: The list in Redis that jobs are pushed onto (`LPUSH intake:inbox JOB`).
 INBOX: Final = "intake:inbox"
 
+#: The most seconds that the clock of a producer may be ahead of ours.
+AHEAD: Final = 300
+
 #: In some languages a `$` matches before a final line break as well; no name has one.
 _ONE_LINE: Final = {"not": {"pattern": "\\n"}}
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$", json_schema_extra=_ONE_LINE)]

@@ -64,7 +64,7 @@ def find_orders(stack: Stack, references: set[str]) -> list[dict[str, Any]]:
 def test_the_orders_of_every_producer_example_arrive_once_and_complete(stack: Stack, name: str) -> None:
     url = redis_url(stack.runtime.settings)
     ids = [f"{name}-{number}" for number in range(4)]
-    signing = {"INTAKE_PRODUCER": "web", "INTAKE_SECRET": "stack-key"} if name in SIGNING else {}
+    signing = {"INTAKE_PRODUCER": "web", "INTAKE_SECRET": "stack-key-0123456789abc"} if name in SIGNING else {}
     for done in (
         run(name, url, job(ids[0])),
         run(name, url, stdin=f"{job(ids[1])}\n{job(ids[2])}\n"),

@@ -63,7 +63,7 @@ from = "shop"
 to = ["depot"]
 reference = "{{provider}}:{{external_id}}"
 """
-SECRET = "tiny-secret"
+SECRET = "tiny-secret-0123456789"
 
 
 @pytest.fixture

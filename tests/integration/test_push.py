@@ -40,7 +40,7 @@ ORDER = {
 
 @pytest.fixture(autouse=True)
 def config(configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PUSH_SECRET", "hush")
+    monkeypatch.setenv("PUSH_SECRET", "hush-0123456789abcdefghij")
     monkeypatch.chdir(tmp_path)
     return configured.write(SETTINGS)
 

@@ -68,11 +68,11 @@ for = "shop"
 """
 SECRETS = {
     "HOOK_KEY": "k-123456",
-    "HOOK_OC": "myhashkey",
+    "HOOK_OC": "myhashkey-0123456789abcdef",
     "HOOK_CRM": "crm-0123456789abcdefghij",
     "HOOK_BOY": "boy-0123456789abcdefghij",
     "HOOK_WEB": "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode(),
-    "HOOK_OWN": "own-secret",
+    "HOOK_OWN": "own-0123456789abcdefghij",
 }
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-KEY = "stack-key"
+KEY = "stack-key-0123456789abc"
 CONFIG = """\
 [log]
 format = "json"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from schemas.job import Job, Signed
+from schemas.job import AHEAD, Job, Signed
 from schemas.order import Order
 from worker.errors import Malformed
 from worker.jsontext.decoding import decode, decode_text
@@ -33,7 +34,7 @@ def read_job(settings: Settings, raw: bytes, now: Callable[[], float]) -> Job:
     if len(raw) > settings.inbox.max_bytes:
         raise BadJob("too_large", f"{len(raw)} bytes; a job has at most {settings.inbox.max_bytes}")
     document = _parse_json(raw)
-    producer = None
+    producer, signed = None, None
     if isinstance(document, dict) and "signature" in document:
         # As it is: the signature was made with every character of the job.
         signed = _validate(Signed, _parse_json(raw, lambda raw: decode_text(raw.decode())))
@@ -41,6 +42,9 @@ def read_job(settings: Settings, raw: bytes, now: Callable[[], float]) -> Job:
         _verify_signature(settings, signed, now)
         document = _parse_json(signed.job.encode("utf-8", "surrogatepass"))
     job = _under_ledger_name(settings, _validate(Job, document))
+    if signed is not None and job.sent_at is None:
+        # A job that is pushed again later is as old as it was: newer content stays.
+        job = job.model_copy(update={"sent_at": datetime.fromtimestamp(signed.at, UTC)})
     _check_permission(settings, job, producer)
     return job
 
@@ -83,11 +87,12 @@ def _verify_signature(settings: Settings, signed: Signed, now: Callable[[], floa
     producer = settings.producers.get(settings.ledger_provider(signed.producer))
     if producer is None or producer.secret is None:
         raise BadJob("signature", f"no producer {signed.producer} with a secret is known here")
-    if not signed.signed_by(producer.secret.get_secret_value()):
+    if not any([signed.signed_by(secret) for secret in producer.secrets]):  # noqa: C419  # all of them
         raise BadJob("signature", f"the signature of {signed.producer} does not fit")
     age = now() - signed.at
-    if abs(age) > settings.inbox.tolerance:
-        raise BadJob("signature_age", f"signed {age:.0f} s ago; {settings.inbox.tolerance:.0f} s are allowed")
+    if not -AHEAD <= age <= settings.inbox.tolerance:
+        allowed = f"{-AHEAD} to {settings.inbox.tolerance:.0f} s"
+        raise BadJob("signature_age", f"signed {age:.0f} s ago; {allowed} are allowed")
 
 
 def _check_permission(settings: Settings, job: Job, producer: str | None) -> None:
@@ -100,6 +105,8 @@ def _check_permission(settings: Settings, job: Job, producer: str | None) -> Non
             raise BadJob("unsigned", "jobs must be signed here", job.provider)
     elif job.provider != producer and job.provider not in settings.producers[producer].pushes_for:
         raise BadJob("not_allowed", f"producer {producer} may not push for {job.provider}", job.provider)
+    elif job.external_id is None and settings.producers[producer].hints_only:
+        raise BadJob("not_allowed", f"producer {producer} may push hints only (external_id)", job.provider)
     if not any(route.source == job.provider for route in settings.routes):
         raise BadJob("no_route", f"no route is from {job.provider}: the order would go nowhere", job.provider)
 

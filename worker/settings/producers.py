@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from worker.settings.kinds import WebhookKind
 
 #: Fields of a producer that are not keys of its table.
-_NOT_KEYS: Final = frozenset({"options"})
+_NOT_KEYS: Final = frozenset({"options", "hints_only"})
+#: The fewest characters of a secret, whatever it is for: who has one signed job can try all short ones at home.
+_SHORTEST: Final = 20
+_SECRETS: Final = ("secret", "former_secret")
+#: How secrets of Standard Webhooks begin.
+_MARK: Final = "whsec_"
 
 
 class Producer(Table):
@@ -29,11 +34,20 @@ class Producer(Table):
 
     kind: str | None = None
     secret: SecretStr | None = None
+    #: The secret until a moment ago, which still counts while senders change to the new one.
+    former_secret: SecretStr | None = None
     pushes_for: Annotated[tuple[str, ...], BeforeValidator(as_list), Field(alias="for")] = ()
     #: As of an account.
     formerly: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
     #: An instance of the kind's own `Options`.
     options: BaseModel = Table()
+    #: Its kind only names orders, and so does what is pushed with its secret: the secret may stand in URLs and logs.
+    hints_only: bool = False
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets that count, the present one first."""
+        return tuple(each.get_secret_value() for each in (self.secret, self.former_secret) if each)
 
 
 class InboxSettings(Table):
@@ -90,9 +104,11 @@ def _producer(document: Document, at: Key, table: Any, kinds: Mapping[str, Webho
     producer = document.read(Producer, {key: table[key] for key in table.keys() & ours}, at)
     if producer is None or options is None:
         return None
-    if producer.secret and (*at, "secret") not in document.from_outside:
-        document.add_literal_secret((*at, "secret"))
-    return producer.model_copy(update={"options": options})
+    for key in _SECRETS:
+        if getattr(producer, key) and (*at, key) not in document.from_outside:
+            document.add_literal_secret((*at, key))
+    hints_only = kind is not None and kinds[kind].hints_only
+    return producer.model_copy(update={"options": options, "hints_only": hints_only})
 
 
 def _conflicts(
@@ -103,6 +119,14 @@ def _conflicts(
         if name not in providers:
             known = ", ".join(sorted(providers)) or "none"
             yield "for", f"{name} is not one of the providers", f"Known here: {known}."
+    if producer.former_secret and not producer.secret:
+        yield "former_secret", "is there without a secret", 'Write the new one: secret = "env:NAME".'
+    secrets = {key: value.get_secret_value() for key in _SECRETS if (value := getattr(producer, key))}
+    # A missing environment variable or file is noted already.
+    secrets = {key: secret for key, secret in secrets.items() if not secret.startswith(("env:", FILE))}
+    if len(secrets.get("secret", " " * _SHORTEST).removeprefix(_MARK)) < _SHORTEST:
+        yield "secret", f"is shorter than {_SHORTEST} characters", "Make it long and random: openssl rand -hex 32"
+        del secrets["secret"]
     if kind is None:
         return
     if kind.hints_only and len(producer.pushes_for) != 1:
@@ -111,10 +135,8 @@ def _conflicts(
         remedy = 'Write secret = "env:NAME": without it anybody could send.'
         yield "secret", f"is missing, and webhooks of the kind {producer.kind} are checked by it", remedy
         return
-    secret = producer.secret.get_secret_value()
-    if secret.startswith(("env:", FILE)):
-        return  # its environment variable or its file is missing, which is noted already
-    try:
-        kind.check_secret(secret)
-    except SettingError as error:
-        yield "secret", error.reason, error.remedy
+    for key, secret in secrets.items():
+        try:
+            kind.check_secret(secret)
+        except SettingError as error:
+            yield key, error.reason, error.remedy

@@ -111,12 +111,12 @@ class Hook:
     async def _take(self, request: Request, proof: Proof) -> tuple[int, int]:
         shared, now = self._shared, time.time()
         head = shared.reader.head(request)
-        self.sender.prove_head(head, now)
+        self._prove(lambda sender: sender.prove_head(head, now))
         call = await shared.reader.whole(request, head, self.sender.name)
         if len(call.body) > _SMALL:
-            await run_in_threadpool(self.sender.prove, call, time.time())
+            await run_in_threadpool(self._prove, lambda sender: sender.prove(call, now))
         else:
-            self.sender.prove(call, time.time())
+            self._prove(lambda sender: sender.prove(call, now))
         proof.give()
         if shared.running >= MAX_REQUESTS:
             raise unavailable("busy", "too many requests are under way")
@@ -130,6 +130,15 @@ class Hook:
         finally:
             shared.running -= 1
 
+    def _prove(self, check: Callable[[Webhook], None]) -> None:
+        """Check the proof by the present secret, else by the former one."""
+        try:
+            check(self.sender)
+        except Refused:
+            if self.sender.former is None:
+                raise
+            check(self.sender.former)
+
     def _accept(self, call: Call) -> int:
         """Push the jobs of the call; return how many they are. A thread does this: others are answered meanwhile."""
         jobs = self._jobs(call, time.time())
@@ -139,9 +148,11 @@ class Hook:
 
     def _jobs(self, call: Call, now: float) -> list[str | bytes]:
         """Return the jobs of the call, signed: the reader of the inbox verifies them again."""
+        texts = self.sender.jobs(call)
+        times = self.sender.signed_at(call, len(texts), int(now))
         signed = [
-            sign(self.sender.name, self.sender.secret, int(now), text).model_dump_json()
-            for text in self.sender.jobs(call)
+            sign(self.sender.name, self.sender.secret, at, text).model_dump_json()
+            for at, text in zip(times, texts, strict=True)
         ]
         jobs: list[str | bytes] = [text.encode() for text in signed]
         if any(len(job) > self._shared.reader.most for job in jobs):

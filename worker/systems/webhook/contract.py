@@ -60,6 +60,9 @@ class Webhook(ABC):
             raise ValueError("the settings see to it that a producer with a kind has a secret")
         self.name, self.producer, self.tolerance = name, producer, tolerance
         self._secret = producer.secret
+        former = producer.model_copy(update={"secret": producer.former_secret, "former_secret": None})
+        #: The same with the former secret, which its senders may still use.
+        self.former = type(self)(name, former, tolerance) if producer.former_secret else None
         self.configure(producer.options)
 
     @property
@@ -98,6 +101,10 @@ class Webhook(ABC):
     @abstractmethod
     def jobs(self, call: Call) -> list[str]:
         """Return the jobs in the body of a proved call as JSON texts. Raise Refused (400) for an invalid body."""
+
+    def signed_at(self, call: Call, jobs: int, now: int) -> list[int]:  # noqa: ARG002  # for kinds that sign a time
+        """Return the Unix time at which the sender sent each of the jobs: of a call that is repeated, the first one."""
+        return [now] * jobs
 
     @abstractmethod
     def operation(self) -> dict[str, Any]:

@@ -64,6 +64,10 @@ class Standard(Webhook):
         allowed = {self.name, *self.producer.pushes_for}
         return [job(item, allowed) for item in limited(body if isinstance(body, list) else [body])]
 
+    def signed_at(self, call: Call, jobs: int, now: int) -> list[int]:  # noqa: ARG002  # the call has its own time
+        """Return the time that the signature covers."""
+        return [int(call.headers["webhook-timestamp"])] * jobs
+
     def operation(self) -> dict[str, Any]:
         """Return the description of a job or a list of jobs."""
         item = {"$ref": "#/components/schemas/Job"}
