@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
 
 from chaos.acl import Guarded, guarded
 from support.command_line import intake
@@ -94,6 +99,27 @@ def test_the_user_metrics_can_read_all_metrics_and_write_nothing(
     assert server.take_refusals() == []
 
 
+@pytest.mark.repeat
+def test_only_the_worker_may_end_a_script_that_runs_for_ever(server: Guarded) -> None:
+    once = Retry(NoBackoff(), 0)
+    with Redis.from_url(server.url("metrics"), socket_timeout=1, retry=once) as metrics:
+        sha = metrics.script_load("while true do end")
+        with pytest.raises(RedisTimeoutError):
+            metrics.evalsha(sha, 0)
+    with Redis.from_url(server.url("worker")) as worker:
+        until = time.monotonic() + 30
+        ended = False
+        while not ended and time.monotonic() < until:
+            # A script may be ended once the server reports that it is busy: after 5 seconds.
+            with contextlib.suppress(ResponseError):
+                ended = bool(worker.script_kill())
+        assert worker.ping()
+    for user in ("producer", "flower", "metrics", "reader"):
+        with Redis.from_url(server.url(user)) as other, pytest.raises(ResponseError, match="permission"):
+            other.script_kill()
+    server.take_refusals()
+
+
 #: Commands that no process of Intake needs.
 NEVER = (
     "FLUSHALL",
@@ -127,6 +153,7 @@ OF_THE_WORKER = (
     "LRANGE intake:inbox 0 -1",
     "LRANGE intake:history:dropday:shop:1 0 -1",
     "HGETALL intake:order:dropday:shop:1",
+    "HMGET intake:order:dropday:shop:1 fields",
     "HGETALL intake:inbox:dead",
     "LRANGE intake.ingest 0 -1",
     "HSET intake:lane:dropday paused x",
