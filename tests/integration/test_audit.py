@@ -22,6 +22,7 @@ from worker.cli.feeds import backfill, reconcile
 from worker.reconcile.report import Report
 from worker.store import audit
 from worker.store.audit import Act, Actor, read_audit, record
+from worker.store.console.tokens import Tokens
 from worker.store.console.users import Users
 from worker.store.inbox import Letter
 from worker.store.orders.drains import Outcome
@@ -93,6 +94,10 @@ def console_user(rt: Runtime) -> None:
     Users(rt.redis).add("ada", "viewer", "")
 
 
+def token(rt: Runtime) -> None:
+    Tokens(rt.redis).add("helpdesk", "viewer")
+
+
 def nothing(rt: Runtime) -> None:
     rt.installation.confirm()
 
@@ -120,6 +125,8 @@ ACTS: dict[str, tuple[Callable[[Runtime], object], str, list[str]]] = {
     "web user password": (console_user, "web user password ada --stdin", []),
     "web user role": (console_user, "web user role ada --role operator", []),
     "web user remove": (console_user, "web user remove ada --yes", []),
+    "web token add": (nothing, "web token add helpdesk --role viewer", []),
+    "web token remove": (token, "web token remove helpdesk --yes", []),
     "forget": (dead, "forget t --yes", []),
 }
 

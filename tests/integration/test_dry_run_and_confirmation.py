@@ -49,6 +49,7 @@ NOT_ASKING = {
     "poll": "shop",
     "push": "--provider shop --external-id 1",
     "rename": "shop shop",
+    "reload": "",
 }
 #: Commands that only read; some write to a file that the operator names.
 READING = {
@@ -59,12 +60,13 @@ READING = {
 }
 #: Commands for the users of the console, with which no order changes: they have no dry run.
 USERS = {"web user add", "web user password", "web user role", "web user remove", "web token add", "web token remove"}
-#: Changing commands that leave no record in the audit log: there is no ledger yet, and each order names its push.
-UNRECORDED = {"init", "push"}
+#: Changing commands that leave no record in the audit log: there is no ledger yet, each order names its push, and each
+#: process logs that it runs with other settings, also while Redis is away.
+UNRECORDED = {"init", "push", "reload"}
 #: Long-running processes, and simulations that are independent of the settings.
 RUNNING = {"up", "run", "listen", "receive", "sandbox", "demo", "drill"}
 #: Commands whose dry run calls the accounts or needs a file; other tests cover them.
-ELSEWHERE = {"poll", "reconcile", "backfill", "init"}
+ELSEWHERE = {"poll", "reconcile", "backfill", "init", "reload"}
 
 
 def commands(group: click.Command, *words: str) -> Iterator[tuple[str, click.Command]]:
