@@ -18,9 +18,9 @@ from bench.latency import percentile
 from bench.simulated import simulated
 from bench.sink import python_target
 from schemas.job import INBOX
-from worker.cli.feeds.backfill import progress
 from worker.http.client import Client
 from worker.http.gates import Open
+from worker.operations.backfill_words import backfill_progress
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _run(rt: Runtime, target: Client, *, first: bool) -> None:
 
 def _pause(rt: Runtime) -> None:
     """Pause the backfill and wait until all its orders are sent."""
-    state = progress(rt, "shop")
+    state = backfill_progress(rt, "shop")
     if state is None or state["state"] == "finished":
         raise click.ClickException("the backfill was over before the measuring was: ask for more --orders")
     rt.backfills.pause("shop", "stopped")

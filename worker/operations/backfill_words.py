@@ -1,4 +1,4 @@
-"""The progress of a backfill as plain data, from its hash in Redis."""
+"""The progress of a backfill as plain data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from worker.runtime import Runtime
 
 
 def describe_backfill(status: Mapping[str, str], waiting: dict[str, int]) -> dict[str, Any] | None:
@@ -31,3 +33,9 @@ def describe_backfill(status: Mapping[str, str], waiting: dict[str, int]) -> dic
         "waits": status.get("waits"),
         "error": status.get("error"),
     }
+
+
+def backfill_progress(rt: Runtime, name: str) -> dict[str, Any] | None:
+    """Read the progress of a provider's backfill; None if it never had one."""
+    waiting = {target: rt.lanes[target].count_bulk() for target in rt.settings.targets_of(name)}
+    return describe_backfill(rt.backfills.status(name), waiting)

@@ -41,6 +41,14 @@ class Window:
         days = tuple((start + n) % 7 for n in range((end - start) % 7 + 1))
         return cls(days, begins, ends if ends > begins else ends + _DAY)
 
+    def __str__(self) -> str:
+        first, last = self.days[0], self.days[-1]
+        days = "daily" if len(self.days) == len(_DAYS) else _DAYS[first].capitalize()
+        if 1 < len(self.days) < len(_DAYS):
+            days += f"-{_DAYS[last].capitalize()}"
+        begins, ends = divmod(self.begins, 60), divmod(self.ends % _DAY or _DAY, 60)
+        return f"{days} {begins[0]:02}:{begins[1]:02}-{ends[0]:02}:{ends[1]:02}"
+
     def end(self, now: datetime, zone: ZoneInfo) -> datetime | None:
         """Return the end of the window if `now` is in it."""
         today = now.astimezone(zone).date()

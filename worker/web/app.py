@@ -36,7 +36,7 @@ from worker.web.console import Console
 from worker.web.dispatch import Endpoint
 from worker.web.headers import SecurityHeaders
 from worker.web.page import Page
-from worker.web.pages import correct, decide, find, home, lists, order, pause
+from worker.web.pages import accounts, correct, decide, find, home, lists, order, pause
 from worker.web.proxy import sender_of
 from worker.web.visit import Visit
 
@@ -63,6 +63,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *correct.PAGES,
     *pause.PAGES,
     *lists.PAGES,
+    *accounts.PAGES,
 )
 
 

@@ -27,7 +27,7 @@ from worker.cli.results import console, say
 from worker.durations import count_of
 from worker.errors import IntakeError, PermanentError
 from worker.operations.acting import acting, recorded
-from worker.operations.backfill_words import describe_backfill
+from worker.operations.backfill_words import backfill_progress
 from worker.operations.examples import examples
 from worker.reconcile.sides import read, walk
 from worker.store.limits.limiter import use_spare_slots
@@ -38,12 +38,6 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.cli.display import Display
     from worker.runtime import Runtime
-
-
-def progress(rt: Runtime, name: str) -> dict[str, Any] | None:
-    """Read the progress of a provider's backfill; None if it never had one."""
-    waiting = {target: rt.lanes[target].count_bulk() for target in rt.settings.targets_of(name)}
-    return describe_backfill(rt.backfills.status(name), waiting)
 
 
 def _line(state: dict[str, Any]) -> str:
@@ -64,7 +58,7 @@ def _watch(rt: Runtime, name: str, screen: Display) -> None:
     with Progress(*columns, TimeElapsedColumn(), console=screen) as bars:
         reading = bars.add_task(f"reading {name}", total=1.0, note="")
         sending: dict[str, Any] = {}
-        while (state := progress(rt, name)) is not None:
+        while (state := backfill_progress(rt, name)) is not None:
             bars.update(reading, completed=state["read"], note=_line(state))
             queued = sum(state["counts"].get(result, 0) for result in ("new", "revived", "updating"))
             for target, waiting in state["waiting"].items():
@@ -135,7 +129,7 @@ def _range(rt: Runtime, options: dict[str, Any]) -> tuple[datetime, datetime] | 
 
 
 def _print_progress(rt: Runtime, name: str, *, as_json: bool, watch: bool) -> None:
-    state = progress(rt, name)
+    state = backfill_progress(rt, name)
     if state is None:
         raise click.ClickException(f"{name} has no backfill. Next: intake backfill {name} --since 7d")
     if as_json:
@@ -181,7 +175,7 @@ def command(name: str, **options: Any) -> None:
         for line in lines or ["There is nothing to read."]:
             say(line)
         return
-    state = progress(rt, name)
+    state = backfill_progress(rt, name)
     if options["stop"] and state and state["state"] == "running":
         with recorded(rt, name, stop=True):
             rt.backfills.pause(name, "stopped")

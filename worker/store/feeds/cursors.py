@@ -186,6 +186,10 @@ class Cursors:
         fields: list[Argument] = ["error", error, "failed", now, "retry_at", now + int(delay * 1000)]
         self.scripts(catalog.NOTE, fields, hash=self.key(provider), counter="failures", forgotten="finished")
 
+    def ask(self, provider: str) -> None:
+        """Ask for a poll with the next sweep, whenever the last one was."""
+        self.scripts(catalog.NOTE, ["asked", "1"], hash=self.key(provider), counter="", forgotten="")
+
     def pause(self, provider: str, reason: str, seconds: float | None = None) -> None:
         """Stop polling for `seconds`, or until resumed."""
         Pause(self.redis, self.key(provider)).begin(reason, seconds)

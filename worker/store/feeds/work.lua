@@ -5,7 +5,7 @@ local cursor_prefix, poll_prefix, fetch_prefix, backfill_prefix, backfilling_pre
 -- Then for each provider: name
 -- The name follows the prefix of a hash (cursor, backfill), of a lease (poll, backfilling), and of the orders to fetch, scored by the time when each is due.
 --
--- Returns for each provider a number: 1 if its pause is over, + 2 if a poll was cut short or never began, + 4 if orders are to be fetched, + 8 if a
+-- Returns for each provider a number: 1 if its pause is over, + 2 if a poll was cut short, never began, or is asked for, + 4 if orders are to be fetched, + 8 if a
 -- backfill waits.
 
 -- include ledger_time.lua
@@ -13,8 +13,9 @@ local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function waits(hash, lease)
-  local known = redis.call('HMGET', hash, 'finished', 'paused', 'retry_at')
-  return not known[1] and not known[2] and tonumber(known[3] or 0) <= now and redis.call('EXISTS', lease) == 0
+  local known = redis.call('HMGET', hash, 'finished', 'paused', 'retry_at', 'asked')
+  local due = known[4] or (not known[1] and tonumber(known[3] or 0) <= now)
+  return due and not known[2] and redis.call('EXISTS', lease) == 0
 end
 
 local response = {}

@@ -69,7 +69,7 @@ def _act(asked: Asked) -> dict[str, Any]:
     asked.rt.installation.refuse()
     actor = Actor(asked.token.name, "api", asked.origin)
     accounts = sorted({row.account for row in rows if row.account})
-    given = {"list": name, "action": body.action, "selected": "all that match" if body.seen else "by id"}
+    given = {"list": name, "decision": body.action, "selected": "all that match" if body.seen else "by id"}
     with record(asked.rt.redis, actor, ACTIONS[name][body.action], accounts=accounts, given=given) as act:
         done, left = carry_out(asked.rt, act, name, body.action, rows, source=f"by {asked.token.name}")
     return {"done": done, "left": left + len(body.ids) - count if body.ids else left}

@@ -136,7 +136,7 @@ def _act(asked: Asked) -> dict[str, Any]:
         raise _changed(entry)
     asked.rt.installation.refuse()
     name, target_id = asked.token.name, wish.target_id if wish.action == "delivered" else ""
-    actor, given = Actor(name, "api", asked.origin), {"action": wish.action}
+    actor, given = Actor(name, "api", asked.origin), {"decision": wish.action}
     with record(asked.rt.redis, actor, "order decide", accounts=[wish.target], given=given, orders=[found.key]) as act:
         result = decide(asked.rt, wish.target, found.key, decision, source=f"by {name}", target_id=target_id)
         act.count(done=int(result in ANSWERS))

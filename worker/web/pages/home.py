@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from worker.web.visit import Visit
 
-#: The share of a limit from which on its use is worth a look.
-_NEARLY: Final = 0.9
 #: The orders of a lane that wait for a person.
 _STUCK: Final = ("dead_now", "in_doubt_now", "held_now")
 _CALM: Final = ("ok", "reading", "not read yet")
@@ -30,18 +28,12 @@ def _tone(state: str) -> str:
     return "halted" if state.startswith(("PAUSED", "FAILS")) else "busy"
 
 
-def _calls(document: dict[str, Any], scope: str) -> dict[str, Any]:
-    limit: dict[str, Any] = document["limits"][scope]
-    allowed = limit["allowed"]
-    return limit | {"near": bool(allowed) and limit["used"] >= _NEARLY * allowed}
-
-
 def _accounts(document: dict[str, Any], section: str, state_of: Any) -> list[dict[str, Any]]:
     """Return the accounts of a section, those that are not well first."""
     rows = []
     for name, account in document[section].items():
         state = state_of(account)
-        calls = _calls(document, account["limit"])
+        calls = document["limits"][account["limit"]]
         tone = _tone(state)
         if tone == "well" and any(account.get(each) for each in _STUCK):
             state, tone = "orders wait for you", "busy"

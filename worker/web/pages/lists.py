@@ -23,7 +23,6 @@ from worker.operations.waiting import (
     select,
     with_summaries,
 )
-from worker.store.audit import Actor, record
 from worker.web.list_words import ACTION_WORDS, LIST_WORDS, ActionWords, count_rows
 from worker.web.page import Page, Refused, missing
 
@@ -158,11 +157,10 @@ def _carry_out(visit: Visit, name: ListName, action: Action, rows: list[Waiting]
     """Act on the rows; return what was done."""
     visit.rt.installation.refuse()
     who = visit.user.name if visit.user else ""
-    given = {"list": name, "action": action, "selected": "all that match" if form["scope"] == "all" else "by hand"}
+    given = {"list": name, "decision": action, "selected": "all that match" if form["scope"] == "all" else "by hand"}
     given |= {key: form[key] for key in ("account", "older") if form[key]}
     accounts = sorted({row.account for row in rows if row.account})
-    actor = Actor(who, "console", visit.sender.address)
-    with record(visit.rt.redis, actor, ACTIONS[name][action], accounts=accounts, given=given) as act:
+    with visit.recorded(ACTIONS[name][action], *accounts, **given) as act:
         done, left = carry_out(visit.rt, act, name, action, rows, source=f"by {who}")
     text = f"{count_rows(name, done)} {ACTION_WORDS[name][action].done}."
     return text if not left else f"{text} {count_rows(name, left)} could not be: changed meanwhile, or without an id."

@@ -1,0 +1,129 @@
+"""The accounts in the console: their state, polls and backfills on demand, and what was compared."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tasks.sweep
+from support.console import Consoles, running_console
+from support.console_world import SETTINGS, fill
+from support.settings_texts import SECRET_KEY
+from worker.settings.maintenance import Window
+from worker.store.audit import read_audit
+from worker.store.redis import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.settings_texts import Configured
+    from worker.runtime import Runtime
+
+
+@pytest.fixture
+def rt(configured: Configured) -> Runtime:
+    text = SETTINGS.replace("[targets.warehouse]", '[targets.warehouse]\nmaintenance = ["Sun 02:00-04:00"]')
+    rt = configured.open(text)
+    fill(rt)
+    return rt
+
+
+@pytest.fixture
+def consoles(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
+    assert rt
+    with running_console(monkeypatch) as consoles:
+        yield consoles
+
+
+def nudged(rt: Runtime) -> list[tuple[str, str]]:
+    """Return what the next sweep nudges."""
+    found: list[tuple[str, str]] = []
+    tasks.sweep.sweep(rt, lambda task, name, _: found.append((task, name)))
+    return found
+
+
+def test_accounts_show_their_state_limits_cursor_and_maintenance_and_no_credentials(
+    consoles: Consoles, rt: Runtime
+) -> None:
+    rt.reports.save("shop-nl", "warehouse", {"source": 120, "missing": 2})
+    browser = consoles.as_role("viewer")
+    pages = {path: browser.get(path).text for path in ("/accounts", "/providers/shop-nl", "/targets/warehouse")}
+    for path, texts in {
+        "/accounts": ("shop-de", "returns", "2 missing", "of 120 orders", "intake reconcile shop-nl warehouse"),
+        "/providers/shop-nl": ("retailcrm", "10/s", "Poll", "Cursor"),
+        "/targets/warehouse": ("Sun 02:00-04:00 (UTC)", "/lists/dead?account=warehouse", "at most 64"),
+    }.items():
+        for text in texts:
+            assert text in pages[path], (path, text)
+    assert not [page for page in pages.values() if SECRET_KEY in page]
+    assert "Poll now" not in pages["/providers/shop-nl"], "a viewer may not act"
+    assert "127.0.0.1" not in "".join(pages.values()), "the address of a system is nobody's business here"
+    assert browser.get("/providers/nobody").status_code == browser.get("/targets/nobody").status_code == 404
+
+
+def test_a_provider_is_polled_with_the_next_sweep_when_somebody_asks(consoles: Consoles, rt: Runtime) -> None:
+    assert ("poll", "shop-nl") not in nudged(rt), "its last poll ended a moment ago"
+    browser = consoles.as_role("operator")
+    assert browser.send("/providers/shop-nl/poll").headers["location"] == "/providers/shop-nl"
+    assert ("poll", "shop-nl") in nudged(rt)
+    with rt.cursors.poll("shop-nl", 3600) as run:
+        assert not isinstance(run, str), "the interval does not count for this poll"
+    with rt.cursors.poll("shop-nl", 3600) as run:
+        assert not isinstance(run, str) or run == "early"
+    assert rt.redis.hget(keys.cursor("shop-nl"), "asked") is None
+    (act,) = read_audit(rt.redis)
+    assert (act.action, act.accounts, act.actor.surface) == ("poll", ("shop-nl",), "console")
+    rt.cursors.pause("shop-nl", "stocktaking")
+    assert browser.send("/providers/shop-nl/poll").status_code == 409
+
+
+def test_a_backfill_is_previewed_begun_stopped_and_continued(consoles: Consoles, rt: Runtime) -> None:
+    browser = consoles.as_role("operator")
+    query = {"since": "2026-01-01", "until": "2026-01-31"}
+    preview = browser.get("/providers/shop-nl/backfill?since=2026-01-01&until=2026-01-31")
+    assert "from 2026-01-01 00:00 until 2026-02-01 00:00 UTC" in preview.text
+    assert "since" not in rt.backfills.status("shop-nl"), "a preview changes nothing"
+    assert browser.send("/providers/shop-nl/backfill", query).status_code == 303
+    assert ("backfill", "shop-nl") in nudged(rt)
+    page = browser.get("/providers/shop-nl").text
+    assert "placed from 2026-01-01 00:00 until 2026-02-01 00:00 UTC" in page
+    assert browser.send("/providers/shop-nl/backfill", query | {"until": "2026-01-30"}).status_code == 409
+    browser.send("/providers/shop-nl/backfill/stop")
+    assert "Continue the backfill" in browser.get("/providers/shop-nl").text
+    assert "paused" in rt.backfills.status("shop-nl")
+    browser.send("/providers/shop-nl/backfill/continue")
+    assert "paused" not in rt.backfills.status("shop-nl")
+    assert [act.outcome for act in read_audit(rt.redis)] == ["done", "done", "failed: Refused", "done"]
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        ("", ""),
+        ("x", "2026-01-01"),
+        ("2026-02-01", "2026-01-01"),
+        ("2020-01-01", "2026-01-01"),
+        ("2999-01-01", "2999-01-02"),
+    ],
+)
+def test_a_range_that_is_none_is_refused(consoles: Consoles, rt: Runtime, since: str, until: str) -> None:
+    browser = consoles.as_role("operator")
+    assert browser.get(f"/providers/shop-nl/backfill?since={since}&until={until}").status_code == 400
+    assert browser.send("/providers/shop-nl/backfill", {"since": since, "until": until}).status_code == 400
+    assert "since" not in rt.backfills.status("shop-nl")
+
+
+@pytest.mark.parametrize("text", ["Sun 02:00-04:00", "Mon-Fri 22:00-06:00", "daily 03:00-03:30", "Fri-Mon 00:00-24:00"])
+def test_a_window_of_maintenance_is_shown_as_it_was_written(text: str) -> None:
+    assert str(Window.parse(text)) == text
+
+
+def test_an_asked_poll_waits_for_the_end_of_the_running_one(rt: Runtime) -> None:
+    rt.redis.hdel(keys.cursor("shop-nl"), "finished")
+    with rt.cursors.poll("shop-nl", 0):
+        rt.cursors.ask("shop-nl")
+        time.sleep(0.002)
+        assert ("poll", "shop-nl") not in nudged(rt)
+    assert ("poll", "shop-nl") in nudged(rt)
