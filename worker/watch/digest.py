@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from worker.store.orders.stuck import Filter
 from worker.watch.messages import write
@@ -49,6 +50,8 @@ class Group:
     count: int
     command: str
     rows: list[Row] = field(default_factory=list)
+    #: The list of the console that shows it.
+    path: str = ""
 
 
 def collect(rt: Runtime, accounts: Collection[str] = ()) -> list[Group]:
@@ -60,19 +63,26 @@ def write_digest(groups: list[Group], now: datetime, console: str | None) -> dic
     """Return the digest as a message; `console` is where its links lead."""
     total = sum(group.count for group in groups)
     title = f"{total} {'order waits' if total == 1 else 'orders and records wait'} for a person"
-    lines = [f"{title} ({_time(now.timestamp() * 1000)}).", *chain.from_iterable(map(_lines, groups))]
+    lines = [
+        f"{title} ({_time(now.timestamp() * 1000)}).",
+        *chain.from_iterable(_lines(group, console) for group in groups),
+    ]
     if console:
         lines += ["", f"Console: {console}"]
     counts = [{"state": group.title, "account": group.account, "count": group.count} for group in groups]
     return write("digest", title, "\n".join(lines), now, console) | {"waiting": counts}
 
 
-def _lines(group: Group) -> Iterator[str]:
+def _lines(group: Group, console: str | None) -> Iterator[str]:
     yield ""
     yield f"{group.account}: {group.count} {group.title}.  {group.command}"
+    if console:
+        yield f"  {console}{group.path}"
     for row in group.rows:
         yield f"  {row.number}  {row.shop}  since {_time(row.since)}"
         yield f"      {row.reason}"
+        if console and row.key:
+            yield f"      {console}/orders/{quote(row.key, safe='')}"
     if group.count > len(group.rows):
         yield f"  and {group.count - len(group.rows)} more"
 
@@ -95,7 +105,8 @@ def _orders(rt: Runtime, accounts: Collection[str]) -> Iterator[Group]:
                     count += len(batch)
                 name = f"{source} > {target}" if source else target
                 rows = [_row(rt, order) for order in first]
-                yield Group(title, name, count, command.format(target=target), rows)
+                path = f"/lists/{state}?account={source or target}"
+                yield Group(title, name, count, command.format(target=target), rows, path)
 
 
 def _row(rt: Runtime, order: StuckOrder) -> Row:
@@ -115,7 +126,14 @@ def _records(rt: Runtime, accounts: Collection[str]) -> Iterator[Group]:
             Row(name, provider, int(letter["at"]), _short(f"{letter['field']}: {letter['reason']}"))
             for name, letter in letters[:_SHOWN]
         ]
-        yield Group("unreadable records", provider, len(letters), f"intake dead list --provider {provider}", rows)
+        yield Group(
+            "unreadable records",
+            provider,
+            len(letters),
+            f"intake dead list --provider {provider}",
+            rows,
+            f"/lists/records?account={provider}",
+        )
 
 
 def _jobs(rt: Runtime, accounts: Collection[str]) -> Iterator[Group]:
@@ -125,7 +143,7 @@ def _jobs(rt: Runtime, accounts: Collection[str]) -> Iterator[Group]:
             Row(name, letter.provider or "unknown", letter.at, _short(f"{letter.code}: {letter.reason}"))
             for name, letter in letters[:_SHOWN]
         ]
-        yield Group("jobs that could not be taken in", "inbox", len(letters), "intake inbox list", rows)
+        yield Group("jobs that could not be taken in", "inbox", len(letters), "intake inbox list", rows, "/lists/jobs")
 
 
 def _short(reason: str) -> str:
