@@ -125,7 +125,7 @@ def test_a_missing_extra_is_logged_once_with_the_remedy_and_work_continues() -> 
 @pytest.mark.parametrize(
     ("before", "output"),
     [
-        ("", "[('ok', 'are sent to collector.example', '')]"),
+        ("", "[('ok', 'sent to collector.example', '')]"),
         (NOT_INSTALLED, "('warning', "),
     ],
     ids=["installed", "not installed"],
