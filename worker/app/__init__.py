@@ -6,6 +6,7 @@ import contextlib
 import gc
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
@@ -153,6 +154,8 @@ def configuration() -> dict[str, Any]:
 # directory first, where other projects have a tasks.py.
 hide_variables()
 prefer_own_packages()
+# A container often runs as root, and messages are JSON: no code arrives with them.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 app = Celery(
     "intake",
     include=[

@@ -94,15 +94,18 @@ class Supervisor:
         env: The environment of all programs.
         grace: Seconds that all programs together have to end by themselves after SIGTERM.
         reload: What checks a changed file on SIGHUP; without it, SIGHUP stops as SIGTERM does.
+        banner: What to report once every program runs.
     """
 
-    def __init__(
+    def __init__(  # what runs, and how it is stopped, changed and announced
         self,
         programs: Sequence[Program],
         env: Mapping[str, str],
         grace: float = 30.0,
         reload: FileReload | None = None,
+        banner: str = "",
     ) -> None:
+        self._banner = banner
         self._programs, self._env, self._grace, self._reload = programs, env, grace, reload
         self._running: list[_Running] = []
         self._stopping = False
@@ -133,6 +136,7 @@ class Supervisor:
                 self._forward()
                 for running in self._running:
                     self._restart_if_dead(running)
+                self._announce()
                 if self._reload is not None:
                     self._reload_if_asked(self._reload)
         finally:
@@ -147,6 +151,12 @@ class Supervisor:
 
     def _report(self, name: str, event: str) -> None:
         sys.stderr.write(f"{name:<{self._width}} | {event}\n")
+
+    def _announce(self) -> None:
+        """Report the banner as soon as every program runs; once."""
+        if self._banner and all(each.program.runs is None or each.program.runs() for each in self._running):
+            self._report("up", self._banner)
+            self._banner = ""
 
     def _reload_if_asked(self, reload: FileReload) -> None:
         """Start the programs again, one after the other, if a changed file was found to be good."""

@@ -13,6 +13,7 @@ from worker.cli.run.first_start import confirm_first_polls
 from worker.cli.run.processes import argv, process_environment
 from worker.cli.run.supervisor import Program, Supervisor
 from worker.cli.terminal import never_wait
+from worker.durations import count_of
 from worker.errors import StoreFull
 from worker.operations.examples import examples
 from worker.process.liveness_file import ROLES, liveness_folder, read_liveness
@@ -25,12 +26,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from worker.settings.load import Settings
+
 
 def _is_alive(data_dir: Path, role: str) -> Callable[[], bool] | None:
     """Return what finds out whether the process of this role is alive; None for one without a liveness file."""
     if role not in ROLES:
         return None
     return lambda: any(sign.role == role for sign in read_liveness(liveness_folder(data_dir)))
+
+
+def _banner(settings: Settings, *, web: bool) -> str:
+    """Return the line that says that all processes run, and what to do next."""
+    accounts = {"provider": settings.providers, "producer": settings.producers, "target": settings.targets}
+    parts = [f"ready: {', '.join(count_of(len(names), noun) for noun, names in accounts.items() if names)}"]
+    if web:
+        parts.append(f"console {settings.web.url or 'http://127.0.0.1:8081/'}")
+    return "; ".join([*parts, "next: intake status"])
 
 
 @click.command("up", epilog=examples("intake up", "intake --config shop.toml up --yes"))
@@ -78,4 +90,4 @@ def command(*, flower: bool, web: bool, yes: bool) -> None:
         reload = FileReload(settings, env)
         # Long enough for a drain to finish its current call; Ctrl-C twice is quicker.
         grace = settings.clocks.drain + settings.clocks.request + 5
-        Supervisor(programs, env | reload.variables, grace, reload).run()
+        Supervisor(programs, env | reload.variables, grace, reload, _banner(settings, web=web)).run()
