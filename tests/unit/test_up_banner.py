@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 
 def settings(url: str | None = None, **accounts: int) -> Settings:
-    names = {
-        section: dict.fromkeys(range(accounts.get(section, 0))) for section in ("providers", "producers", "targets")
-    }
-    made: Any = SimpleNamespace(**names, web=SimpleNamespace(url=url))
-    return made
+    sections = ("providers", "producers", "targets")
+    names = {section: dict.fromkeys(range(accounts.get(section, 0))) for section in sections}
+    return cast("Settings", SimpleNamespace(**names, web=SimpleNamespace(url=url)))
 
 
 @pytest.mark.parametrize(
