@@ -38,8 +38,12 @@ def _is_alive(data_dir: Path, role: str) -> Callable[[], bool] | None:
 
 def _banner(settings: Settings, *, web: bool) -> str:
     """Return the line that says that all processes run, and what to do next."""
-    accounts = {"provider": settings.providers, "producer": settings.producers, "target": settings.targets}
-    parts = [f"ready: {', '.join(count_of(len(names), noun) for noun, names in accounts.items() if names)}"]
+    counts = {
+        "provider": len(settings.providers),
+        "producer": len(settings.producers),
+        "target": len(settings.targets),
+    }
+    parts = [f"ready: {', '.join(count_of(count, noun) for noun, count in counts.items() if count)}"]
     if web:
         parts.append(f"console {settings.web.url or 'http://127.0.0.1:8081/'}")
     return "; ".join([*parts, "next: intake status"])
