@@ -41,7 +41,7 @@ def test_after_a_total_loss_of_redis_the_targets_have_all_orders_of_the_sources(
     assert f"--seed {seed}" in output
     assert re.search(r"all was there again, \d+\.\d s after the last loss", output)
     assert re.search(r"the targets were asked [1-9]\d* times since, and had [1-9]\d* orders already", output)
-    assert "72 orders, 72 created, 0 lost, 0 doubled" in output
+    assert "72 orders, 72 created, 0 lost, 0 duplicated" in output
     assert process.returncode == 0
 
 
@@ -53,5 +53,5 @@ def test_a_drill_that_lost_orders_reports_it_and_exits_with_1(tmp_path: Path) ->
     up[0].kill()
     output = wait_for_output(process, 60)
     assert "Intake carried nothing" in output
-    assert "36 orders, 0 created, 36 lost, 0 doubled" in output
+    assert "36 orders, 0 created, 36 lost, 0 duplicated" in output
     assert process.returncode == 1

@@ -34,7 +34,7 @@ every = "1s"
 grace = "1s"
 """
 AWAY = "dropday:create:503:retry_after=1"
-SAID = "Redis is full (maxmemory): no new order is accepted, and deliveries go on"
+SAID = "Redis is full (maxmemory): it accepts no new orders; deliveries continue"
 
 
 @pytest.fixture
@@ -95,7 +95,10 @@ def test_processes_that_start_with_a_full_redis_work_and_say_so(tmp_path: Path, 
         for words in ("status", "check", "health --ready"):
             assert "Redis is full (maxmemory)" in intake(stack, *words.split()), words
         assert SAID in [alarm["what"] for alarm in json.loads(intake(stack, "status", "--json"))["alarms"]]
-        assert intake(stack, "health", "--live") == "ok: listen turns, upkeep turns, worker turns"
+        assert (
+            intake(stack, "health", "--live")
+            == "ok: listen makes progress, upkeep makes progress, worker makes progress"
+        )
         assert stack.created() == waiting, "orders were accepted though Redis is full"
         redis.config_set("maxmemory", 0)
         total = ORDERS + LATER * bool(waiting)

@@ -28,7 +28,7 @@ def test_the_stack_waits_for_a_redis_that_is_down_at_the_start(tmp_path: Path) -
         assert stack.health("--ready")[0] == 1
         with ValkeyServer(port=port, data_dir=tmp_path / "valkey"):
             stack.wait(lambda: stack.created() == 50, 90, "the orders")
-            turning = (0, "ok: listen turns, upkeep turns, worker turns\n")
+            turning = (0, "ok: listen makes progress, upkeep makes progress, worker makes progress\n")
             stack.wait(lambda: stack.health("--live") == turning, 30, "every process turning")
             assert stack.health("--ready")[0] == 0
             assert stack.stop() == []

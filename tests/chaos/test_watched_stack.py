@@ -60,7 +60,7 @@ def test_a_frozen_or_dead_process_is_reported_in_time_once_and_cleared_afterward
     within(40, lambda: len(log_lines(stack, "alarm.cleared", "provider_late")) > before)
     assert len(log_lines(stack, "alarm.raised", "provider_late")) == before + 1, "raised once while it lasted"
     # Every process of the stack is alive and ready.
-    assert stack.health("--live") == (0, "ok: listen turns, upkeep turns, worker turns\n")
+    assert stack.health("--live") == (0, "ok: listen makes progress, upkeep makes progress, worker makes progress\n")
     assert stack.health("--ready")[0] == 0
     # The alarm for beat is raised by a process that needs no tick.
     (beat,) = stack.processes("beat")
