@@ -52,13 +52,14 @@ class Stage:
 
 @contextmanager
 def running(home: Path, redis_url: str) -> Iterator[Stage]:
-    """Fill the ledger, run the console until the end of the block, and end it by SIGTERM."""
+    """Empty Redis and fill the ledger, run the console until the end of the block, and end it by SIGTERM."""
     file = home / "intake.toml"
     # The signs of life that the ledger is filled with last for a while.
     file.write_text(table("redis", url=redis_url) + table("alarms", silent_after="10m") + SETTINGS)
     environment = {"INTAKE_CONFIG": str(file), "TEST_KEY": SECRET_KEY, "TEST_ACCOUNT": SECRET_KEY}
     os.environ.update(environment)
     with Runtime(read_settings()) as rt:
+        rt.redis.flushall()
         fill(rt)
         fill_days(rt)
         # What a hash costs is part of it: one browser after another signs in.
