@@ -15,7 +15,7 @@ TEST_LOCK := requirements-test.lock
 .DEFAULT_GOAL := help
 # Without bytecode, every process of every test compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields screenshots pictures docs bench lock clean release
+.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields screenshots pictures docs bench sbom lock clean release
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ docs: $(VENV)/.test ## build the pages of deploy/docs as a site, in build/site
 
 bench: $(VENV)/.test ## measure this machine against alternatives (an hour; QUICK=1: four minutes); RUN="limit --rounds 1" runs one benchmark
 	@PYTHONPATH=tests $(BIN)/python -m bench $(or $(RUN),all $(if $(QUICK),--quick))
+
+sbom: $(VENV)/.test ## write sbom.json, the list of all packages that run (CycloneDX), from the lock file
+	$(BIN)/cyclonedx-py requirements $(RUN_LOCK) --output-reproducible --of JSON -o sbom.json
 
 lock: ## update the lock files (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \

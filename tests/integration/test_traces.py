@@ -117,7 +117,7 @@ def test_without_a_collector_the_sdk_is_not_imported(environ: dict[str, str], be
 
 def test_a_missing_extra_is_logged_once_with_the_remedy_and_work_continues() -> None:
     done = run(NOT_INSTALLED + TRACED_WORK + "print('done')", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
-    assert done.stdout.count('pip install "intake-orders[otel]"') == 1
+    assert done.stdout.count("pip install --require-hashes -r requirements.lock") == 1
     assert done.stdout.endswith("done\n")
     assert done.stderr == ""
 

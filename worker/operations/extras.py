@@ -11,4 +11,4 @@ def require_extra(extra: str, *packages: str) -> None:
     """Raise ClickException if one of the packages of this extra is not installed."""
     if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
         needs = f"this command needs the extra `{extra}`: {', '.join(missing)} missing"
-        raise click.ClickException(f"{needs}. Next: pip install 'intake-orders[{extra}]'")
+        raise click.ClickException(f"{needs}. Next: pip install --require-hashes -r requirements.lock")

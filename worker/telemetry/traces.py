@@ -29,7 +29,7 @@ log = structlog.get_logger()
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 #: The packages of the extra `otel`.
 _PACKAGES: Final = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")
-INSTALL: Final = 'pip install "intake-orders[otel]"'
+INSTALL: Final = "pip install --require-hashes -r requirements.lock"
 
 
 _NO_SPAN: Final = Span()

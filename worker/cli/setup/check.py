@@ -149,7 +149,7 @@ def _examine_producers(settings: Settings) -> Iterator[Finding]:
     for name, producer in settings.producers.items():
         what, signed = f"producer {name}", "signed" if producer.secret else "unsigned"
         if producer.kind and not receives:
-            remedy = "pip install 'intake-orders[receive]', then: intake receive"
+            remedy = "pip install --require-hashes -r requirements.lock, then: intake receive"
             yield Finding(what, "warning", f"its webhooks ({producer.kind}) need the extra `receive`", remedy)
         elif producer.kind:
             yield Finding(what, "ok", f"webhooks of {producer.kind} at /hooks/{name} (intake receive)")
