@@ -164,7 +164,7 @@ def test_the_log_shows_values_as_they_are(form: str) -> None:
     log.configure("info", form, stream)
     try:
         for text in texts:
-            structlog.get_logger().info("job.refused", reason=text, external_id=text)
+            structlog.get_logger("worker.outside").info("job.refused", reason=text, external_id=text)
     finally:
         log.configure()
     output = stream.getvalue()
