@@ -186,6 +186,8 @@ def test_an_action_on_an_order_is_done_once_and_recorded(apis: dict[Role, Api], 
     assert warehouse["actions"] == ["resend"], "discarding needs an operator"
     body = {"target": "warehouse", "action": "resend", "seen": warehouse["seen"]}
     assert problem(apis["support"].post("/orders/shop-nl:02/actions", body | {"action": "discard"})) == (403, "role")
+    stale = body | {"seen": "0" * 16}
+    assert problem(apis["support"].post("/orders/shop-nl:02/actions", stale)) == (409, "changed")
     assert apis["support"].post("/orders/shop-nl:02/actions", body).json() == {"result": "done"}
     assert problem(apis["operator"].post("/orders/shop-nl:02/actions", body)) == (409, "changed")
     assert rt.ledger.standing("warehouse", "shop-nl:02").state == "queued"
