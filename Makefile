@@ -15,7 +15,7 @@ TEST_LOCK := requirements-test.lock
 .DEFAULT_GOAL := help
 # Without bytecode, every process of every test compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields screenshots pictures docs bench sbom lock clean release
+.PHONY: help demo quick test checks most paced alone prove image soak fuzz edits simulate lint types imports cover ledger mutate fields screenshots pictures docs bench sbom lock clean release
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -26,8 +26,9 @@ demo: $(VENV)/.run ## deliver 400 orders between five simulated systems, with fa
 quick: lint types imports $(VENV)/.test ## run the fast checks: lint, types, contracts, unit and conformance tests
 	$(PYTEST) -n 3 tests/unit tests/contract
 
-test: $(VENV)/.test ## run every check; those that need one processor run beside the tests
-	@$(MAKE) --no-print-directory -j 2 checks tests
+test: $(VENV)/.test ## run every check and test; those that mostly wait run beside those that mostly compute
+	@$(MAKE) --no-print-directory -j 3 most paced checks
+	@$(MAKE) --no-print-directory alone
 
 checks: lint types imports
 
@@ -36,14 +37,19 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.test
-	$(BIN)/mypy
+	nice -n 15 $(BIN)/mypy
 
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
-tests: $(VENV)/.test
-	$(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
+# They give way to the paced tests, which have a processor as soon as they need one.
+most: $(VENV)/.test
+	nice -n 15 $(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
+
+paced: $(VENV)/.test
 	$(PYTEST) --dist load --maxschedchunk 1 -n 6 -m "paced and not soak and not repeat" --durations 8 $(PACED)
+
+alone: $(VENV)/.test
 	$(PYTEST) -m "alone and not soak and not repeat" --durations 3 $(ALONE)
 
 cover: $(VENV)/.test ## measure the lines and branches that the tests reach; fails below the floor in pyproject.toml
