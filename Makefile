@@ -26,8 +26,9 @@ demo: $(VENV)/.run ## deliver 400 orders between five simulated systems, with fa
 quick: lint types imports $(VENV)/.test ## run the fast checks: lint, types, contracts, unit and conformance tests
 	$(PYTEST) -n 3 tests/unit tests/contract
 
-test: $(VENV)/.test ## run every check and test; those that mostly wait run beside those that mostly compute
-	@$(MAKE) --no-print-directory -j 3 most paced checks
+test: $(VENV)/.test ## run every check and test; the checks, which need one processor, run beside most tests
+	@$(MAKE) --no-print-directory -j 2 checks most
+	@$(MAKE) --no-print-directory paced
 	@$(MAKE) --no-print-directory alone
 
 checks: lint types imports
@@ -37,14 +38,13 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.test
-	nice -n 15 $(BIN)/mypy
+	$(BIN)/mypy
 
 imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
-# They give way to the paced tests, which have a processor as soon as they need one.
 most: $(VENV)/.test
-	nice -n 15 $(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
+	$(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
 
 paced: $(VENV)/.test
 	$(PYTEST) --dist load --maxschedchunk 1 -n 6 -m "paced and not soak and not repeat" --durations 8 $(PACED)
