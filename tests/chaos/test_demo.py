@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from support.processes import last_words
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -61,7 +63,7 @@ def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo
 
 @pytest.mark.timeout(120)
 def test_a_demo_that_lost_orders_reports_it_and_exits_with_1(demo: Demo) -> None:
-    while not (up := [p for p in demo.look().values() if p.is_running() and p.cmdline()[-1:] == ["up"]]):
+    while not (up := [p for p in demo.look().values() if last_words(p) == ["up", "--yes"]]):
         time.sleep(0.05)
     up[0].kill()
     assert demo.process.wait(timeout=60) == 1

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from support.drawn import draw_seed
+from support.processes import last_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def test_after_a_total_loss_of_redis_the_targets_have_all_orders_of_the_sources(
 @pytest.mark.timeout(90)
 def test_a_drill_that_lost_orders_reports_it_and_exits_with_1(tmp_path: Path) -> None:
     process = drill(tmp_path, "--moments", "1", "--orders", "20")
-    while not (up := [p for p in psutil.Process(process.pid).children() if p.cmdline()[-1:] == ["up"]]):
+    while not (up := [p for p in psutil.Process(process.pid).children() if last_words(p) == ["up", "--yes"]]):
         time.sleep(0.05)
     up[0].kill()
     output = wait_for_output(process, 60)

@@ -59,7 +59,7 @@ def test_a_killed_rabbitmq_loses_and_duplicates_nothing(tmp_path: Path, monkeypa
             stack.wait(stack.settled, 60, "settled")
             assert check(stack, rabbit.url)["detail"].startswith("a message of Celery passed RabbitMQ ")
             wrong = check(stack, rabbit.url.replace("guest:guest", "guest:other"))
-            assert wrong["remedy"] == "Look at the user, the password and the host in celery.broker."
+            assert wrong["remedy"] == "Check the user, the password and the host in celery.broker."
             comparison = stack.compare()
             left = stack.stop()
     print(comparison)

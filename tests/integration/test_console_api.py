@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import threading
@@ -17,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from support.command_line import intake
 from support.console import Consoles, running_console
 from support.console_world import DELIVERED, PERSONAL, REFUSED, SETTINGS, an_order, fill, put
+from support.programs import require_program
 from support.settings_texts import NO_REDIS, table
 from support.source_texts import ROOT as REPOSITORY
 from worker.runtime import read_settings
@@ -127,8 +127,7 @@ def test_a_role_that_is_not_enough_is_refused(apis: dict[Role, Api], call: Call,
 
 
 def test_a_help_desk_asks_where_an_order_is_with_curl(consoles: Consoles, rt: Runtime) -> None:
-    if shutil.which("curl") is None:
-        pytest.fail("curl is missing: Debian: curl")
+    require_program("curl")
     token = intake("web", "token", "add", "helpdesk", "--role", "viewer").stdout.strip()
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(consoles.app, log_level="critical"))

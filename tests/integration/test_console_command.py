@@ -93,7 +93,7 @@ def test_the_console_names_what_is_not_installed(monkeypatch: pytest.MonkeyPatch
     result = intake("web")
     assert result.exit_code == 1
     assert "jinja2 missing" in result.output
-    assert "pip install --require-hashes -r requirements.lock" in result.output
+    assert "pip install --require-hashes -r requirements.lock" in " ".join(result.output.split())
 
 
 def test_a_port_that_is_in_use_is_said_without_a_traceback() -> None:

@@ -73,9 +73,8 @@ def test_each_limit_is_kept_and_all_of_them_take_one_round_trip(redis: Redis, ga
 
 
 def test_a_departure_is_timed_from_when_the_round_trip_began(redis: Redis, gathered: GatheredScripts) -> None:
-    sent = from_all_threads(
-        lambda n: gathered.timed(catalog.DEPART, [1, 1000, 0], scope=f"intake:limit:{n}", lead_us=0, keep_ms=1000)
-    )
+    own = {"lead_us": 0, "debt_us": 0, "keep_ms": 1000}
+    sent = from_all_threads(lambda n: gathered.timed(catalog.DEPART, [1, 1000, 0], scope=f"intake:limit:{n}", **own))
     assert {(at, granted) for at, (granted, _, _) in sent} == {(7.0, 1)}
     assert redis.exists(*(f"intake:limit:{n}" for n in range(MANY))) == MANY
 

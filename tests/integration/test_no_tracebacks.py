@@ -138,7 +138,7 @@ def test_a_missing_extra_is_named(words: str, module: str, extra: str, monkeypat
     result = intake(*words.split())
     assert result.exit_code == 1
     assert f"Error: this command needs the extra `{extra}`: {module} missing." in " ".join(result.output.split())
-    assert "pip install --require-hashes -r requirements.lock" in result.output
+    assert "pip install --require-hashes -r requirements.lock" in " ".join(result.output.split())
 
 
 @pytest.mark.repeat  # tests/unit/test_terminal.py shows it without a process

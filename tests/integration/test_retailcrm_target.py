@@ -11,7 +11,7 @@ import pytest
 from schemas.changes import Changes, fingerprints
 from schemas.order import Order
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed, ConfigError, Held, Misdirected, RateLimited, Rejected, Uncertain
+from worker.errors import AuthFailed, ConfigError, Held, Malformed, Misdirected, RateLimited, Rejected, Uncertain
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.retailcrm.options import RetailCRMOptions
@@ -152,7 +152,6 @@ def test_every_reference_that_the_settings_allow_is_created_found_and_changed(cr
         "Кружка",
         "\U0001f600",
         "a\\b",
-        "..",
         "x" * 255,
         "é" * 255,
     ):
@@ -162,6 +161,17 @@ def test_every_reference_that_the_settings_allow_is_created_found_and_changed(cr
         changed = new_order(note="Ring")
         target.update(changed, reference, made.target_id or "", Changes.between(fingerprints(new_order()), changed))
         assert target.create(new_order(), reference).existed
+
+
+@pytest.mark.parametrize("reference", [".", "..", "a/../b", "%2e%2e"])
+def test_an_order_whose_reference_would_change_the_path_of_a_search_is_refused_before_it_is_sent(
+    crm: Callable[..., RetailCRM], reference: str
+) -> None:
+    target = crm("copy")
+    with pytest.raises(Malformed, match="would change the path"):
+        target.create(new_order(), reference)
+    (refused,) = target.create_many([(new_order(), reference)])
+    assert isinstance(refused, Malformed)
 
 
 def test_check_names_a_missing_site_a_wrong_one_and_codes_that_the_account_does_not_have(

@@ -478,5 +478,5 @@ def test_a_wrong_option_is_reported_and_nothing_starts() -> None:
             timeout=20,
         )
         assert ended.returncode == 1
-        assert ended.stderr.startswith("sandbox: ")
+        assert ended.stderr.startswith("Error: ")
         assert ended.stdout == ""

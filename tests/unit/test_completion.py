@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from support.programs import require_program
 
 PAGE = (Path(__file__).parents[2] / "deploy" / "docs" / "commands.md").read_text(encoding="utf-8")
 LINES = {
@@ -40,8 +41,8 @@ def test_subcommands_options_and_topics_are_completed() -> None:
     assert "plain,going-live" in completed("bash", "intake docs goi")
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_bash_accepts_the_line_of_the_page(tmp_path: Path) -> None:
+    require_program("bash")
     program = tmp_path / "intake"
     code = "from worker.cli import main; main(prog_name='intake')"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$@"\n')

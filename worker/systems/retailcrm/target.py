@@ -348,7 +348,11 @@ class RetailCRM(Target):
         return self._zone
 
     def _request(self, order: Order, reference: str) -> OrderRequest:
-        """Return the request. Raises Held if its total would be wrong, Rejected if it cannot be written at all."""
+        """Return the request. Raises Held if its total would be wrong, Rejected if it cannot be written at all.
+
+        Raises Malformed for a reference that cannot stand in a path: the order could never be found by it.
+        """
+        segment(reference)
         return request_of(order, reference, self.name, self._account_zone(), self.options.currency, self._codes)
 
     def _post(self, path: str, name: str, body: object, *query: tuple[str, str], site: str | None = None) -> Answer:
