@@ -28,8 +28,8 @@ MARGIN: Final = 1.02
 LEAD: Final = 0.1
 LONGEST_LEAD: Final = 10_000
 #: Up to this rate (calls per second) a server may count the time between two calls, as RetailCRM does, and not the
-#: calls in a window. Above it a delay is made up for, with the calls that the margin leaves free in each window: a delay
-#: is a large part of so short an interval.
+#: calls in a window. Above it a delay is made up for, with the calls that the margin leaves free in each window: a
+#: delay is a large part of so short an interval.
 EVEN: Final = 50
 #: The part of these calls that is used for it; the rest is for calls that come closer to each other on their way.
 MADE_UP: Final = 0.75
