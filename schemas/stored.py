@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Part)
 _decode: Final = msgspec.json.Decoder().decode
-#: What tells that a text is not one that Intake wrote.
+#: Errors that show that Intake did not write a text.
 _OTHERS: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 

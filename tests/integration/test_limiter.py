@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.gates import pass_gate
+from support.gates import depart, pass_gate
 from worker.errors import RateLimited
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope, use_spare_slots
-from worker.store.redis import catalog
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -80,19 +79,6 @@ def test_calls_are_spaced_evenly_without_a_burst_at_the_start(redis: Redis) -> N
         pass_gate(scope)
         times.append(time.monotonic())
     assert min(b - a for a, b in itertools.pairwise(times)) > 0.015
-
-
-def depart(scope: Scope) -> tuple[int, int, str]:
-    """Return whether the call may leave, the microseconds that it must still wait, and when it leaves."""
-    granted, wait, departed = scope._scripts(
-        catalog.DEPART,
-        scope.windows,
-        scope=scope._key,
-        lead_us=scope._lead,
-        debt_us=scope._debt,
-        keep_ms=scope._keep_ms,
-    )
-    return granted, wait, departed
 
 
 def test_a_call_behind_a_late_one_waits_for_the_interval(redis: Redis) -> None:

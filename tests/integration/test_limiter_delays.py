@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.gates import depart
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import EVEN, LONGEST_DEBT, Scope
 from worker.store.redis import catalog
@@ -28,19 +29,6 @@ def departed(redis: Redis, scope: Scope) -> int:
     return int(redis.hget(scope._key, "departed") or 0)
 
 
-def depart(scope: Scope) -> tuple[int, int, str]:
-    """Return whether the call may leave, the microseconds that it must still wait, and when it leaves."""
-    granted, wait, leaves = scope._scripts(
-        catalog.DEPART,
-        scope.windows,
-        scope=scope._key,
-        lead_us=scope._lead,
-        debt_us=scope._debt,
-        keep_ms=scope._keep_ms,
-    )
-    return granted, wait, leaves
-
-
 @pytest.mark.parametrize("late_ms", [0, 3, 7, 30, 900])
 @pytest.mark.parametrize(("limits", "refused"), [(HUNDRED, False), (HUNDRED, True), (TEN, False)])
 def test_a_delay_is_made_up_for_as_far_as_the_limit_bears_it(
@@ -59,9 +47,18 @@ def test_a_delay_is_made_up_for_as_far_as_the_limit_bears_it(
     assert least - 1 <= departed(redis, scope) <= most + 1
 
 
-def test_a_request_that_was_sent_a_little_late_is_not_reported_and_a_later_one_counts_less_its_debt(
-    redis: Redis,
+@pytest.mark.parametrize(("limits", "reported"), [(HUNDRED, False), (TEN, True)])
+def test_a_request_that_was_sent_a_little_late_is_reported_only_where_no_delay_is_made_up_for(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, limits: tuple[Limit, ...], *, reported: bool
 ) -> None:
+    scope, reports = Scope(redis, "s", limits), list[object]()
+    monkeypatch.setattr(scope, "_scripts", lambda script, **_: reports.append(script))
+    monkeypatch.setattr("worker.store.limits.limiter.time.monotonic", lambda: 7.0)
+    scope._report(7.0 - scope.interval * 0.1 / 1e6, "1")
+    assert reports == ([catalog.LATE] if reported else [])
+
+
+def test_a_request_that_was_sent_later_delays_the_next_one_but_for_what_is_made_up_for(redis: Redis) -> None:
     scope = Scope(redis, "s", HUNDRED)
     assert depart(scope)[0] == 1
     before = departed(redis, scope) + 40_000  # the server's time has to pass it: a report is not believed ahead of it

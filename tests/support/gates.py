@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from worker.http.gates import Open
+from worker.store.redis import catalog
 
 if TYPE_CHECKING:
     from worker.http.gates import Gate
+    from worker.store.limits.limiter import Scope
 
 
 def pass_gate(gate: Gate) -> None:
@@ -15,6 +17,19 @@ def pass_gate(gate: Gate) -> None:
     gate.enter()
     if sent := gate.depart():
         sent()
+
+
+def depart(scope: Scope) -> tuple[int, int, str]:
+    """Ask once for the departure of a call; return whether it is granted, the microseconds to wait, and when it is."""
+    granted, wait, leaves = scope._scripts(
+        catalog.DEPART,
+        scope.windows,
+        scope=scope._key,
+        lead_us=scope._lead,
+        debt_us=scope._debt,
+        keep_ms=scope._keep_ms,
+    )
+    return granted, wait, leaves
 
 
 #: Seconds of a call behind a slow gate.

@@ -31,8 +31,8 @@ class TimedRequest(Request):
         super().__init__(message, eventer=eventer, **options)
         # Nobody receives events of tasks until Flower, or `celery events`, has asked for them.
         groups = eventer.groups if eventer else ()
-        told = bool(eventer and eventer.enabled and (not groups or "task" in groups))
-        self.request_dict["sends_events"] = told
+        sends_events = bool(eventer and eventer.enabled and (not groups or "task" in groups))
+        self.request_dict["sends_events"] = sends_events
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002  # Celery's signature
         """Send an event of the task, which has not ended while it continues in the background."""
