@@ -28,6 +28,7 @@ from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Ledger
 from worker.store.orders.numbers import Numbers
 from worker.store.orders.stuck import Stuck
+from worker.store.orders.target_ids import TargetIds
 from worker.store.redis import embedded
 from worker.store.redis.connection import Patience, connect
 from worker.store.redis.scripts import Scripts
@@ -212,6 +213,11 @@ class Runtime(Adapters):
     def numbers(self) -> Numbers:
         """Return the numbers that people know orders by."""
         return Numbers(self.redis)
+
+    @cached_property
+    def target_ids(self) -> TargetIds:
+        """Return the ids that the targets gave the orders."""
+        return TargetIds(self.redis)
 
     @cached_property
     def left_outs(self) -> LeftOuts:

@@ -35,6 +35,8 @@ def keys_of(rt: Runtime, name: str) -> dict[str, str]:
     for source, orders in rt.left_outs.find_by_display_id(_sources(rt), name).items():
         for each in orders:
             keys.setdefault(f"{source}:{each.external_id}", f"the number at {source}")
+    for target, key in rt.target_ids.find(_targets_ever(rt), name.strip()):
+        keys.setdefault(key, f"the id in {target}")
     decoded = {target: decode(name, adapter.alphabet) for target, adapter in rt.targets.items()}
     for route in rt.settings.all_routes:
         # Most targets of a route write references alike: each spelling is compared once.
@@ -143,11 +145,11 @@ def not_found(rt: Runtime, name: str, *, asked: bool) -> str:
     message = (
         f"no order {name} is known. Searched: order keys (provider:external_id), ids, numbers and beginnings of"
         f" numbers at {', '.join(_sources(rt))}, references ({templates}), unreadable records, orders to be fetched,"
-        " and the newest orders that a filter leaves out"
+        f" ids of delivered orders in {', '.join(rt.settings.targets)}, and the newest orders that a filter leaves out"
     )
     if asked:
-        return f"{message}, and the ids of the targets."
-    return f"{message}. Not searched: the ids of the targets. Next: intake show {name} --ask"
+        return f"{message}; the targets were asked too."
+    return f"{message}. The targets were not asked. Next: intake show {name} --ask"
 
 
 def _sources(rt: Runtime) -> list[str]:
@@ -157,6 +159,11 @@ def _sources(rt: Runtime) -> list[str]:
 def _sources_ever(rt: Runtime) -> list[str]:
     """Return the sources, and those that are not in the settings any more and had a route."""
     return list(dict.fromkeys([*_sources(rt), *(provider for provider, _ in rt.settings.templates)]))
+
+
+def _targets_ever(rt: Runtime) -> list[str]:
+    """Return the targets, and those that are not in the settings any more and had a route."""
+    return list(dict.fromkeys([*rt.settings.targets, *(target for _, target in rt.settings.templates)]))
 
 
 def _by_reference(route: Route, reference: str) -> Iterator[str]:

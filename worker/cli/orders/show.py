@@ -99,8 +99,8 @@ def command(key: str, *, ask: bool, as_json: bool) -> None:
     """Show the history of an order.
 
     The output ends with what happens next. KEY is the order key (provider:external_id), the id or the number at the
-    provider, the beginning of the number, or the reference in a target. The name of a provider as KEY lists its
-    unreadable records.
+    provider, the beginning of the number, the reference in a target, or the target's own id. The name of a provider as
+    KEY lists its unreadable records.
     """
     rt, out = open_runtime(offline=not ask), console()
     if key in rt.settings.providers and not as_json:

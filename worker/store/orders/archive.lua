@@ -10,6 +10,7 @@
 
 -- include ledger_time.lua
 -- include correction.lua
+-- include ids.lua
 
 local PIECE = 64
 local DAY = 86400000
@@ -136,6 +137,7 @@ local function archive(prefix, key, payloads, histories)
   local lines = redis.call('LRANGE', histories .. key, 0, -1)
   archived.page, archived.index = append_history(prefix, {lines, live[6], live[7], live[8] == live[2] or shorten(live[8])})
   write_archived(prefix, key, archived)
+  note_archived_id(prefix, key, archived.target_id)
   redis.call('DEL', record, histories .. key)
 end
 
@@ -150,6 +152,7 @@ local function unarchive(prefix, key, archived, histories)
     if archived[name] then redis.call('HSET', record, name, archived[name]) end
   end
   if archived.corrected then redis.call('PERSIST', correction_key(prefix, key)) end
+  revive_id(prefix, key, archived.target_id)
   if seen then redis.call('HSET', record, 'seen', seen) end
   if settled then redis.call('HSET', record, 'settled', settled) end
   if sent then redis.call('HSET', record, 'sent', sent) end

@@ -64,6 +64,7 @@ function moves.delivered(key, record)
   log(key, 'delivered ' .. target_id .. ' existed, ' .. source)
   if sent ~= known[2] or known[4] then
     log(key, 'changed since it was sent')
+    note_live_id(record_prefix, key, target_id)
     if known[3] == 'update' then return queue(key, record) end
     if known[3] == 'hold' then
       redis.call('HSET', record, 'state', 'held', 'code', 'changed', 'detail', 'after delivery')

@@ -41,7 +41,9 @@ redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'fields', 
 if was[2] == 'poison' then redis.call('HSET', record, 'lost', '2') end
 if action == 'update' then
   redis.call('HSET', record, 'done', known[3] or stamp, 'target_id', target_id, 'sent_fields', sent_fields)
+  note_live_id(record_prefix, key, target_id)
 else
+  redis.call('HDEL', live_ids(record_prefix), redis.call('HGET', record, 'target_id') or '')
   redis.call('HDEL', record, 'done', 'target_id', 'sent', 'sent_fields')
   -- An order that may have been sent stays uncertain: not every target shows at once what it has.
   redis.call('HSET', record, 'uncertain', was[1] == '1' and '1' or 'ask')

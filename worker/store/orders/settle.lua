@@ -106,6 +106,7 @@ local function deliver(key, record, outcome, target_id, fingerprint)
     local known = redis.call('HMGET', record, 'change', 'stop')
     local what = known[2] and ': ' .. known[2] or ''
     log(key, 'changed since it was sent' .. what)
+    note_live_id(record_prefix, key, target_id)
     if known[1] == 'update' then return queue(key, record, 0) end
     redis.call('HDEL', record, 'hold')
     if known[1] == 'hold' then return finish(key, record, 'held', held, 'changed', 'after delivery' .. what) end

@@ -101,6 +101,7 @@ NUMBER: Final = Script(
     "number", keys=("index", "receipts"), args=("page_prefix", "most", "receipt"), each=("number", "external_id")
 )
 NUMBERED: Final = Script("numbered", keys=("index",), args=("page_prefix", "text", "most"))
+IDENTIFIED: Final = Script("identified", args=("record_prefix", "id"))
 REFERENCES: Final = Script("references", args=("record_prefix",), each=("key",))
 STANDING: Final = Script("standing", args=("record_prefix",), each=("key",))
 SETTLE: Final = Script(
