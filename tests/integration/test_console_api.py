@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
 #: A body that each call with one accepts.
 BODIES: dict[str, dict[str, Any]] = {
+    "/orders/search": {"email": PERSONAL[2]},
     "/orders/{key}/actions": {"target": "warehouse", "action": "resend", "seen": "x"},
     "/lists/{list}/actions": {"action": "resend", "ids": ["warehouse shop-nl:02"]},
 }

@@ -92,11 +92,11 @@ def test_several_orders_are_listed_with_their_states(consoles: Consoles) -> None
 
 def test_what_is_not_found_is_said_and_not_repeated_in_an_address(consoles: Consoles) -> None:
     with log_lines() as lines:
-        response = consoles.as_role("support").send("/find", {"q": "femke.achterberg@example.com"})
+        response = consoles.as_role("support").send("/find", {"q": "Femke Achterberg"})
     assert response.status_code == 200
     assert "No order goes by" in response.text
     assert "Ask the targets" in response.text
-    assert "femke" not in str(response.url) + lines.getvalue()
+    assert "Femke" not in str(response.url) + lines.getvalue()
 
 
 def test_an_order_shows_its_history_its_reason_and_the_next_step_for_each_target(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from worker.errors import IntakeError
 from worker.reconcile.sides import Sides, read_one
+from worker.store.orders.held_data import HeldData
 from worker.systems.references import decode
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
     from worker.settings.routes import Route
     from worker.store.feeds.left_out import Remembered
+    from worker.store.orders.held_data import Part, Place
     from worker.store.orders.ledger import Entry
 
 #: The field of a reference from which an order key can be made.
@@ -78,6 +80,16 @@ def keys_asked(rt: Runtime, target_id: str) -> Iterator[tuple[str, str]]:
         for route in routes if reference else ():
             for key in _by_reference(route, decode(reference or "", sides.target.alphabet)):
                 yield key, f"the id in {name}"
+
+
+def find_by_email(rt: Runtime, email: str, place: Place, seconds: float) -> tuple[list[FoundOrder], Part]:
+    """Return orders with this e-mail address whose data is still held, and how far the search is.
+
+    The address is personal data: only support and operators may search for one, and it must stay out of addresses and
+    logs.
+    """
+    part = HeldData(rt.redis, rt.cursors, _sources_ever(rt), _targets_ever(rt)).search(email, place, seconds)
+    return look_up(rt, dict.fromkeys(part.keys, "the e-mail address")), part
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,25 @@ class Found(Model):
     more: int
 
 
+class EmailSearch(Model):
+    """An e-mail address to search for. It stands in the body, because an address is written into logs."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254, description="The whole address, in any letter case.")]
+    place: Annotated[
+        str, Field(max_length=64, description="Where to continue: `place` of the answer before. Empty: begin.")
+    ] = ""
+
+
+class FoundByEmail(Model):
+    """The orders with an e-mail address whose data is still held, as far as the search is."""
+
+    orders: list[FoundOrder]
+    #: Where the search continues; null at its end.
+    place: str | None
+    #: How much was searched, from 0 to 1.
+    share: float
+
+
 class OrderQuery(Model):
     """What to return of an order."""
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from worker.operations.decisions import DECISIONS, decide, possible, seen
 from worker.operations.event_words import describe_event
 from worker.operations.left_out import reason_of, remedy_of
-from worker.operations.lookup import find_orders, look_up
+from worker.operations.lookup import find_by_email, find_orders, look_up
 from worker.operations.next_steps import next_steps
 from worker.operations.sentences import summaries
 from worker.store.audit import Actor, record
+from worker.store.orders.held_data import Place
 from worker.web.api import models
 from worker.web.api.call import Asked, Call, Problem
 from worker.web.paths import order_path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Orders that a search lists.
 _MOST: Final = 100
+#: Seconds of one part of a search for an e-mail address.
+_SECONDS: Final = 2.0
 #: The states of which the reason is returned.
 _STOPPED: Final = frozenset({"dead", "held", "in_doubt", "queued"})
 
@@ -67,10 +70,17 @@ def _order(asked: Asked, found: FoundOrder) -> dict[str, Any]:
 def _search(asked: Asked) -> dict[str, Any]:
     number: str = asked.query.number
     if "@" in number:
-        detail = "An e-mail address would be written into logs. Search by number, id, reference or key."
+        detail = "An e-mail address would be written into logs. Send it in the body: POST /api/v1/orders/search"
         raise Problem(400, "personal", detail)
     found = find_orders(asked.rt, number)
     return {"orders": [_order(asked, each) for each in found[:_MOST]], "more": max(0, len(found) - _MOST)}
+
+
+def _search_email(asked: Asked) -> dict[str, Any]:
+    wish: models.EmailSearch = asked.body
+    found, part = find_by_email(asked.rt, wish.email, Place.read(wish.place), _SECONDS)
+    place = None if part.place is None else str(part.place)
+    return {"orders": [_order(asked, each) for each in found], "place": place, "share": part.share}
 
 
 def _found(asked: Asked) -> FoundOrder:
@@ -154,6 +164,10 @@ CALLS: Final = (
     Call(
         "/orders", "GET", _search, "Find orders by a number, an id, a reference or a key", models.Found,
         role="viewer", query=models.SearchQuery,
+    ),
+    Call(
+        "/orders/search", "POST", _search_email, "Find orders that are not delivered yet by an e-mail address",
+        models.FoundByEmail, role="support", body=models.EmailSearch,
     ),
     Call(
         "/orders/{key}/actions", "POST", _act, "Decide about an order in a target", models.Done,
