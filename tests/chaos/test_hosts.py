@@ -60,8 +60,8 @@ also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
 #: Seconds after its host was cut off within which another host must claim an order.
 TAKE_OVER = 15.0
-#: Seconds within which another host must have created one. A host that reaches Redis alone can hold all calls of the lane until
-#: their deadline, and it can be the one that tries again first.
+#: Seconds within which another host must have created one. A host that reaches Redis alone can hold all calls of the
+#: lane until their deadline, and it can be the one that tries again first.
 CONTINUED = 30.0
 ALL: tuple[Link, Link] = ("redis", "target")
 SHORT = 'heartbeat = "1s"\nlease = "3s"\nhint = "3s"\nrequest = "5s"\nsweep = "500ms"'
@@ -189,7 +189,11 @@ def cut_off_in_turn(world: World, orders: int, away: float) -> None:
         before = world.created()
         world.add(orders // 10)  # the host may have sent all that there was
         time.sleep(away)
-        world.wait(lambda before=before: world.created() > before, CONTINUED, "another host's first order")
+
+        def continued(before: int = before) -> bool:
+            return world.created() > before
+
+        world.wait(continued, CONTINUED, "another host's first order")
         times["continued after"] = max(times.get("continued after") or 0.0, time.time() - cut_at)
         host.reconnect()
         times[" and ".join(links)] = world.takeover_seconds(host, cut_at)
