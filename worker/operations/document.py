@@ -63,7 +63,6 @@ def document(rt: Runtime) -> dict[str, Any]:
             for name, limit in snapshot.limits.items()
         },
         "limits_closed_s": {name: round(limit.closed, 1) for name, limit in snapshot.limits.items()},
-        "dead_by_reason": dead_reasons(rt.redis, settings.targets),
         "reconciled": {
             f"{provider} > {target}": {**report, "age_s": round(now - report["at"])}
             for (provider, target), report in snapshot.reports.items()
@@ -73,6 +72,11 @@ def document(rt: Runtime) -> dict[str, Any]:
         "sweep_every_s": settings.clocks.sweep,
         "redis": snapshot.server and _server(snapshot.server),
     }
+
+
+def full_document(rt: Runtime) -> dict[str, Any]:
+    """Return the same with the reasons of the newest dead orders, for which a record of each has to be read."""
+    return document(rt) | {"dead_by_reason": dead_reasons(rt.redis, rt.settings.targets)}
 
 
 def judge_file(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -53,8 +54,7 @@ class Waiting(NamedTuple):
     @property
     def group(self) -> str:
         """The group of those with the same reason of the same account, whatever the numbers in the reason are."""
-        text = "\0".join((self.account, self.code, without_numbers(self.reason)))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _group(self.account, self.code, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,12 @@ class Group:
     count: int
     row: Waiting
     reason: str
+
+
+@lru_cache(maxsize=1024)
+def _group(account: str, code: str, reason: str) -> str:
+    """Return the group of a reason; most rows of a long list have the same few."""
+    return hashlib.sha256("\0".join((account, code, without_numbers(reason))).encode()).hexdigest()[:12]
 
 
 def without_numbers(reason: str) -> str:

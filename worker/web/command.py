@@ -55,11 +55,13 @@ def command(ctx: click.Context, host: str, port: int) -> None:
     require_extra("web", *_PACKAGES)
     from worker.inbox.receiver.server import bind, serve
     from worker.web.app import application
+    from worker.web.templates import compile_templates
 
     settings = read_settings(offline=True)
     _require_users(settings)
     log.configure(settings.log.level, settings.log.format)
     app = application(settings)
+    compile_templates()
     with bind(host, port) as listening:
         named = f"[{host}]" if ":" in host else host
         if reloader := take_over(settings, "web", stop_process):

@@ -51,6 +51,12 @@ def _environment() -> Environment:
     return environment
 
 
+def compile_templates() -> None:
+    """Compile every template, so that nobody waits for it who opens a page first."""
+    for name in _environment().list_templates():
+        _environment().get_template(name)
+
+
 def render(template: str, **values: Any) -> str:
     """Return the page that a template makes of the values."""
     text: str = _environment().get_template(template).render(**values)

@@ -13,7 +13,7 @@ from rich.live import Live
 from worker.cli.options import open_runtime
 from worker.cli.results import console
 from worker.cli.status.screen import ROWS, screen
-from worker.operations.document import document
+from worker.operations.document import full_document
 from worker.operations.examples import examples
 
 #: Rows of a terminal that shows everything.
@@ -32,14 +32,14 @@ def command(*, watch: bool, as_json: bool) -> None:
     out = console()
     rows = ROWS if out.is_terminal and out.height < _TALL else None
     if as_json:
-        click.echo(json.dumps(document(rt), indent=2))
+        click.echo(json.dumps(full_document(rt), indent=2))
     elif not watch:
-        out.print(screen(document(rt), out.width, rows))
+        out.print(screen(full_document(rt), out.width, rows))
     else:
         with (
             contextlib.suppress(KeyboardInterrupt),
-            Live(screen(document(rt), out.width, rows), console=out, screen=True) as live,
+            Live(screen(full_document(rt), out.width, rows), console=out, screen=True) as live,
         ):
             while True:
                 time.sleep(1)
-                live.update(screen(document(rt), out.width, rows))
+                live.update(screen(full_document(rt), out.width, rows))
