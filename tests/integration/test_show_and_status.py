@@ -15,7 +15,7 @@ from support.gates import pass_gate
 from support.orders import order
 from support.settings_texts import NOWHERE, Configured, dropday, retailcrm, route
 from worker.cli.status.screen import ROWS, screen
-from worker.operations.document import document
+from worker.operations.document import document, full_document
 from worker.store.inbox import Letter
 from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
@@ -149,7 +149,7 @@ def test_status_of_many_failures_fits_on_one_screen(rt: Runtime, redis: Redis) -
     rt.scopes["dropday:dropday"].close(30.0)
     redis.zadd("intake:signs", {"did sweep": 1000})
     console = Console(width=100, record=True, highlight=False, file=StringIO())
-    console.print(screen(document(rt), 100, ROWS))
+    console.print(screen(full_document(rt), 100, ROWS))
     lines = console.export_text().rstrip().splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 100
@@ -159,7 +159,7 @@ def test_status_of_many_failures_fits_on_one_screen(rt: Runtime, redis: Redis) -
 def test_a_long_state_wraps_and_is_not_cut(rt: Runtime, redis: Redis) -> None:
     redis.hset("intake:lane:dropday", "closed_until", rt.cursors.now() + 59_500)
     console = Console(width=100, record=True, highlight=False, file=StringIO())
-    console.print(screen(document(rt), 100, ROWS))
+    console.print(screen(full_document(rt), 100, ROWS))
     lines = console.export_text().splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("dropday "))
     column = lines[first].index("target down")
