@@ -138,7 +138,7 @@ def _find(target: Target, claim: Claim, index: Index) -> Outcome:
             former = reference if reference != claim.reference else ""
             return Outcome("existed", "found", extra=receipt.target_id or "", reference=former)
     if claim.uncertain == "1" and not target.settles:
-        reason = f"{target.kind}: it may have been sent, and is not to be seen there yet"
+        reason = f"{target.kind}: it may have been sent, but is not visible there yet"
         # The target responded, so the lane has not failed: only this order waits.
         return Outcome("retry_uncounted", Uncertain.code, reason, delay=backoff(claim.tries), uncertain=True)
     return Outcome("release")

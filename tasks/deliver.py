@@ -101,7 +101,7 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge, summary: Summary)
         # The claims are freed when the lease ends. Each order is searched for at the target before it is sent again.
         return False
     if drain.quarantine:
-        why = "the ledger is new, and the target takes doubles: what an older ledger sent has to arrive first"
+        why = "the ledger is new, and the target accepts duplicates: what an older ledger sent must arrive first"
         log.warning("lane.waits", lane=name, reason=why, seconds=round(drain.quarantine))
     return True
 

@@ -85,7 +85,7 @@ def finder(target: Target, listing: Listing | None = None) -> Find:
 def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
     """Search for one order by `find` (see `finder`), and write the answer to the ledger. Send nothing to the target."""
     if "step" in order.record:
-        stuck.move("again", [order.key], source="to go on from its step")
+        stuck.move("again", [order.key], source="to continue from its step")
         return "again"
     try:
         receipt, reference = _found(find, order)
@@ -102,7 +102,7 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
         stuck.move("delivered", [order.key], source="asked", target_id=receipt.target_id or "")
         return "found"
     if order.record.get("uncertain") == "1" and not target.settles:
-        why = f"{target.kind}: it may have been sent, and is not to be seen there yet"
+        why = f"{target.kind}: it may have been sent, but is not visible there yet"
         stuck.move("note", [order.key], code=Uncertain.code, detail=why)
         return "unknown"
     stuck.move("again", [order.key], source="asked: it is not there")

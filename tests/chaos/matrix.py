@@ -37,18 +37,18 @@ EFFECTS: Final = (
     Effect(
         "poll", "poll", "keep what is unreadable", "script:bury", weather=("retailcrm:list:malformed:times=1:record=3",)
     ),
-    Effect("poll", "poll", "drop the letter of a readable record", "redis:HDEL"),
+    Effect("poll", "poll", "remove the dead letter of a readable record", "redis:HDEL"),
     Effect("poll", "poll", "move the cursor", "script:advance"),
     Effect("poll", "poll", "note a failure", "script:note", weather=("retailcrm:history:500:times=1",)),
-    Effect("poll", "poll", "renew, give back the lease", "script:renew"),
+    Effect("poll", "poll", "renew or release the lease", "script:renew"),
     Effect("ingest", "ingest", "take jobs", "script:take", ",skip=1", ",match=provider"),
     Effect("ingest", "ingest", "accept the orders", "script:accept"),
     Effect("ingest", "ingest", "note the hints", "script:schedule"),
-    Effect("ingest", "ingest", "be done with the jobs", "script:done"),
+    Effect("ingest", "ingest", "complete the jobs", "script:done"),
     Effect("ingest", "ingest", "end a taker", "script:leave"),
     Effect("ingest", "fetch", "take hints", "script:fetch", ",skip=1", r",match=\["),
     Effect("ingest", "fetch", "read one order", "http:read", _ONE, _ONE, http=True),
-    Effect("ingest", "fetch", "be done with a hint", "script:fetched"),
+    Effect("ingest", "fetch", "complete a hint", "script:fetched"),
     Effect("backfill", "backfill", "take the lease", "script:begin", after=",match=begun"),
     Effect("backfill", "backfill", "read a page", "http:read", ",skip=1" + _SHOP, ",skip=1" + _SHOP, http=True),
     Effect("backfill", "backfill", "accept the orders", "script:accept"),
@@ -117,12 +117,12 @@ FAULTS: Final = {
 #: Where an order may be created twice, and why, by effect, fault and side.
 LIMITS: Final = {
     ("create in the target", "done twice", "after"): (
-        "Something between Intake and the target repeats a POST, and the target takes doubles: that order is there"
-        " twice. With a target that refuses doubles (all but Dropboy) the cell is green."
+        "Something between Intake and the target repeats a POST, and the target accepts duplicates: that order exists"
+        " twice. With a target that refuses duplicates (all but Dropboy) the cell is green."
     ),
     ("create in the target", "stopped", "before"): (
         "The process is stopped between the last look at its lease and the first byte, for longer than its lease:"
-        " another creates the order, and then this one does. With a target that refuses doubles the cell is green."
+        " another creates the order, and then this one does. With a target that refuses duplicates the cell is green."
     ),
 }
 #: Duplicates that one such cell may have: one for each of its two processes.
@@ -171,6 +171,6 @@ def verdict(place: Place, result: Result) -> str:
     only_duplicates = (
         comparison is not None
         and not (comparison.lost or comparison.different or comparison.extra)
-        and len(comparison.doubled) <= MEET
+        and len(comparison.duplicated) <= MEET
     )
     return "limit" if limit_of(place) and only_duplicates and len(result.problems) == 1 else "red"

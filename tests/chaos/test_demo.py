@@ -56,7 +56,7 @@ def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo
         demo.look()
         time.sleep(0.5)
     output = demo.output.read_text()
-    assert "72 orders, 72 created, 0 lost, 0 doubled" in output
+    assert "72 orders, 72 created, 0 lost, 0 duplicated" in output
     assert demo.process.returncode == 0, output
     assert demo.left() == []
 
@@ -67,7 +67,7 @@ def test_a_demo_that_lost_orders_reports_it_and_exits_with_1(demo: Demo) -> None
         time.sleep(0.05)
     up[0].kill()
     assert demo.process.wait(timeout=60) == 1
-    assert re.search(r"\d+ orders, \d+ created, [1-9]\d* lost, 0 doubled", demo.output.read_text())
+    assert re.search(r"\d+ orders, \d+ created, [1-9]\d* lost, 0 duplicated", demo.output.read_text())
     assert demo.left() == []
 
 

@@ -226,7 +226,12 @@ def test_what_redis_forgot_is_neither_lost_nor_sent_twice(
         workers.stop()
     verdict = judge(journal.entries, [ROUTE], keep=ORDERS).targets["target/t"]
     print(len(target.times), "created,", len(doubtful), "in doubt,", verdict)
-    assert (verdict.doubled.first, verdict.wrong.first, verdict.stale.first, verdict.unknown.first) == ([], [], [], [])
+    assert (verdict.duplicated.first, verdict.wrong.first, verdict.stale.first, verdict.unknown.first) == (
+        [],
+        [],
+        [],
+        [],
+    )
     assert set(verdict.lost.first) <= doubtful
     assert dead == 0
     if case.kind.settles:

@@ -23,8 +23,8 @@ PART = [
     ("poll: move the cursor", "killed", "before"),
     ("poll: read a page", "Redis emptied", "after"),
     ("ingest: take jobs", "killed", "after"),
-    ("ingest: be done with the jobs", "answer lost", "after"),
-    ("ingest: be done with a hint", "Redis emptied", "before"),
+    ("ingest: complete the jobs", "answer lost", "after"),
+    ("ingest: complete a hint", "Redis emptied", "before"),
     ("backfill: accept the orders", "killed", "after"),
     ("deliver: claim orders", "stopped", "after"),
     ("deliver: create in the target", "killed", "sent"),
@@ -74,4 +74,4 @@ def test_a_pushed_order_that_cannot_be_polled_is_lost_with_redis_unless_it_is_pu
     comparison = ground.run(NOT_AGAIN).comparison
     assert comparison is not None
     assert comparison.lost == tuple(sorted(f"web:{number}" for number in range(PUSHED)))
-    assert (comparison.doubled, comparison.different, comparison.extra) == ((), (), ())
+    assert (comparison.duplicated, comparison.different, comparison.extra) == ((), (), ())

@@ -103,6 +103,6 @@ def test_a_stopped_worker_releases_its_claims_at_once_and_another_continues(crew
     print(f"ended after {times} s; {comparison}")
     assert max(times) < SOON
     assert lost_by_lease(stack) == 0
-    assert (comparison.doubled, comparison.different, comparison.extra) == ((), (), ()), str(comparison)
+    assert (comparison.duplicated, comparison.different, comparison.extra) == ((), (), ()), str(comparison)
     accepted = stack.runtime.lanes["dropday"].status()["accepted_new"]
     assert int(stack.runtime.lanes["dropday"].status()["queued"]) + stack.created() == accepted, "one is lost"

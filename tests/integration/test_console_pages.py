@@ -103,7 +103,7 @@ def test_an_order_shows_its_history_its_reason_and_the_next_step_for_each_target
     consoles: Consoles, rt: Runtime
 ) -> None:
     page = consoles.as_role("viewer").get(order_path(DEAD)).text
-    assert "The system looked at the order, and refused it." in page
+    assert "The system refused the order." in page
     assert "422: shipping_address.postcode: is not valid for the country" in page
     [entry] = rt.ledger.entries(["warehouse"], DEAD)
     [step] = next_steps(rt, DEAD, [entry])

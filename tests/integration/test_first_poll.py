@@ -165,7 +165,7 @@ def test_the_first_start_shows_what_it_would_send_and_asks_at_a_terminal(  # noq
             confirm_first_polls(settings, yes=yes)
     shown = capsys.readouterr().err
     assert re.search(r"first poll of shop: would send [123] orders?", shown)
-    assert ("goes on without asking" in shown) is (yes or not stdin.isatty())
+    assert ("continues without asking" in shown) is (yes or not stdin.isatty())
 
 
 def test_a_signal_ends_the_first_start_before_anything_begins(

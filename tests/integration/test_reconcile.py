@@ -43,7 +43,7 @@ def test_a_repair_requeues_missing_orders_and_leaves_the_rest_to_an_operator(mak
     assert report.counts["queued"] == 3
     assert {finding.remedy for finding in report.findings if finding.fault == "missing"} == {"queued"}
     assert {finding.remedy for finding in report.findings if finding.fault == "different"} == {
-        "dropday takes no changes from shop: mend it there by hand"
+        "dropday accepts no changes from shop: correct it there by hand"
     }
     waiting = reconcile_pair(pipeline.rt, "dropday", repair=requeue)
     assert (waiting.counts["missing"], waiting.counts["on_the_way"], waiting.counts["queued"]) == (0, 3, 0)
@@ -51,7 +51,7 @@ def test_a_repair_requeues_missing_orders_and_leaves_the_rest_to_an_operator(mak
     assert sorted(pipeline.created()[created:]) == faults["missing"]
     after = reconcile_pair(pipeline.rt, "dropday", repair=requeue)
     assert references_with(after, "missing") == []
-    for fault in ("doubled", "different", "extra"):
+    for fault in ("duplicated", "different", "extra"):
         assert references_with(after, fault) == faults[fault]
     assert len(pipeline.created()) == created + 3
 

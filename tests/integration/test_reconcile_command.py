@@ -59,10 +59,10 @@ def test_json_has_the_counts_and_the_first_findings(make_pipeline: MakePipeline)
     result = reconcile("--json", "--most", "1")
     report: dict[str, Any] = json.loads(result.stdout)
     assert report["clean"] is False
-    assert {name: report["counts"][name] for name in ("missing", "doubled", "different", "extra")} == dict.fromkeys(
-        ("missing", "doubled", "different", "extra"), 3
+    assert {name: report["counts"][name] for name in ("missing", "duplicated", "different", "extra")} == dict.fromkeys(
+        ("missing", "duplicated", "different", "extra"), 3
     )
-    assert sorted(finding["fault"] for finding in report["findings"]) == ["different", "doubled", "extra", "missing"]
+    assert sorted(finding["fault"] for finding in report["findings"]) == ["different", "duplicated", "extra", "missing"]
     assert "values" not in str(report)
 
 
@@ -109,7 +109,7 @@ def test_nightly_counts_are_logged_kept_and_shown_by_status(make_pipeline: MakeP
         report = tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday")
     assert report is not None
     (line,) = logged(lines, "reconcile.finished")
-    assert (line["level"], line["counts"]["extra"], line["counts"]["doubled"]) == ("warning", 2, 2)
+    assert (line["level"], line["counts"]["extra"], line["counts"]["duplicated"]) == ("warning", 2, 2)
     output = " ".join(intake("status").output.split())
     assert "shop > dropday: the comparison found:" in output
     assert "intake reconcile shop dropday --since 7d" in output

@@ -158,7 +158,7 @@ def test_reconcile_names_faults_in_dropboy_and_requeues_missing_orders(pairs: Pa
     assert {finding.fault: (finding.reference, finding.fields) for finding in report.findings} == {
         "missing": (gone["orderNumber"], ()),
         "different": (moved["orderNumber"], ("city",)),
-        "doubled": (twice["orderNumber"], ()),
+        "duplicated": (twice["orderNumber"], ()),
     }
     assert report.counts["queued"] == 1
     pairs.deliver_all()

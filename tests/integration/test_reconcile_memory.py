@@ -127,7 +127,7 @@ def compare(configured: Configured, count: int) -> tuple[Any, float]:
     counts = {n: len(range(1, count, n)) for n in faults}
     several = len([n for n in range(1, count, MISSING) if n % CHANGED == 1 or n % DOUBLED == 1 or n % EXTRA == 1])
     assert several == 1, "only order 1 has more than one fault"
-    names = dict(zip(("missing", "different", "doubled", "extra"), faults, strict=True))
+    names = dict(zip(("missing", "different", "duplicated", "extra"), faults, strict=True))
     expected = {name: counts[n] - (name != "missing") for name, n in names.items()}
     assert {name: report.counts[name] for name in names} == expected
     assert report.counts["source"] == count

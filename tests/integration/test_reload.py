@@ -99,7 +99,7 @@ def test_a_file_is_taken_over_as_a_whole_or_not_at_all(up: Up, configured: Confi
     configured.write(TWO.replace("env:TEST_KEY", "env:NOBODY_SET_THIS"))
     refused = intake("reload")
     assert refused.exit_code == 1
-    assert "refused the file, and goes on as before" in refused.output
+    assert "refused the file, and continues as before" in refused.output
     assert "providers.second.api_key: the environment variable NOBODY_SET_THIS is not set" in refused.output
     assert (up.children(), copy.read_text()) == (before, good)
     configured.write(TWO)
@@ -181,7 +181,7 @@ def test_status_shows_what_runs_while_the_file_is_edited(configured: Configured,
     alive()
     configured.file.write_text(configured.file.read_text() + "[providers.second\n")
     broken = intake("status").output
-    assert "! intake.toml: it cannot be used, and the processes go on with the settings that they have: " in broken
+    assert "! intake.toml: it cannot be used, and the processes keep their current settings: " in broken
     assert "at line" in broken
     assert "another version" not in broken
     assert re.search(r"^shop +retailcrm", broken, re.MULTILINE)

@@ -176,7 +176,7 @@ class Soak:
         missing = self.ground.ask("missing", older=-1, most=200)
         lost = [f"{SOURCES[name]} {name}:{n}" for name, numbers in missing.items() for n in numbers]
         lost_count = self.total - sum(figures["there"].values())
-        problems = [f"{name}: {order}" for name in ("doubled", "wrong", "extra") for order in figures[name]]
+        problems = [f"{name}: {order}" for name in ("duplicated", "wrong", "extra") for order in figures[name]]
         problems += [f"lost: {order}" for order in lost]
         lanes = {name: lane.status() for name, lane in self.ground.runtime.lanes.items()}
         for name, status in lanes.items():
@@ -202,7 +202,7 @@ class Soak:
                 for arm, count in self.calls.fired().items()
             ],
             "problems": problems,
-            "histories": self._histories([*figures["doubled"], *figures["wrong"], *lost][:10]),
+            "histories": self._histories([*figures["duplicated"], *figures["wrong"], *lost][:10]),
         }
 
     def _histories(self, orders: list[str]) -> list[str]:

@@ -70,11 +70,11 @@ def report(figures: dict[str, Any]) -> None:
     for problem in (*figures["problems"], *figures["histories"]):
         console.print(problem, highlight=False, markup=False, soft_wrap=True)
     orders, created = figures["orders"], sum(figures["there"].values())
-    wrong, doubled = len(figures["wrong"]) + len(figures["extra"]), len(figures["doubled"])
+    wrong, duplicated = len(figures["wrong"]) + len(figures["extra"]), len(figures["duplicated"])
     rate = created / figures["seconds"]
     passed = timedelta(seconds=round(figures["seconds"]))
     console.print(
-        f"{orders:,} orders, {created:,} created, {figures['lost']} lost, {doubled} doubled,"
+        f"{orders:,} orders, {created:,} created, {figures['lost']} lost, {duplicated} duplicated,"
         f" {wrong} with wrong content; {passed}, {rate:.0f} orders/s, seed {figures['seed']}",
         highlight=False,
         soft_wrap=True,

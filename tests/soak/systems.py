@@ -156,7 +156,7 @@ class Book:
         return {
             "made": {name: len(s.made) for name, s in self.sources.items()},
             "there": {name: s.there for name, s in self.sources.items()},
-            "doubled": duplicated[:_LISTED],
+            "duplicated": duplicated[:_LISTED],
             "wrong": self.wrong[:_LISTED],
             "extra": self.extra[:_LISTED],
             "counts": dict(self.counts),

@@ -59,7 +59,7 @@ def damage_dropday(box: Sandbox, each: int) -> dict[str, list[str]]:
         box.add_order(order["posted"] | {"external_id": f"{900_000_000 + number}"}, "dropday")
     return {
         "missing": sorted(order["external_id"] for order in deleted),
-        "doubled": sorted(order["external_id"] for order in duplicated),
+        "duplicated": sorted(order["external_id"] for order in duplicated),
         "different": sorted(order["external_id"] for order in changed),
         "extra": sorted(f"{900_000_000 + number}" for number in range(len(copied))),
     }

@@ -29,18 +29,18 @@ def compare(sources: list[dict[str, Any]], targets: list[dict[str, Any]]) -> Com
 def test_equal_sides_are_clean() -> None:
     comparison = compare([source(1), source(2)], [target(2), target(1)])
     assert comparison.clean
-    assert str(comparison) == "2 orders, 2 created, 0 lost, 0 doubled"
+    assert str(comparison) == "2 orders, 2 created, 0 lost, 0 duplicated"
 
 
 def test_a_lost_order_is_named() -> None:
     comparison = compare([source(1), source(2)], [target(1)])
     assert (comparison.lost, comparison.clean) == (("shop:2",), False)
-    assert str(comparison) == "2 orders, 1 created, 1 lost, 0 doubled"
+    assert str(comparison) == "2 orders, 1 created, 1 lost, 0 duplicated"
 
 
 def test_a_duplicated_order_is_named() -> None:
     comparison = compare([source(1)], [target(1), target(1)])
-    assert (comparison.doubled, comparison.clean) == (("shop:1",), False)
+    assert (comparison.duplicated, comparison.clean) == (("shop:1",), False)
 
 
 def test_an_order_without_a_source_is_named() -> None:

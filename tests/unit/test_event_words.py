@@ -11,8 +11,8 @@ from worker.operations.event_words import Event, describe_event
 
 #: Each kind of event that the scripts write, with values as they have them.
 EVENTS = {
-    "accepted poll shop-nl": Event("Taken in", "Read from shop-nl."),
-    "accepted reconcile": Event("Taken in", "reconcile"),
+    "accepted poll shop-nl": Event("Accepted", "Read from shop-nl."),
+    "accepted reconcile": Event("Accepted", "reconcile"),
     "claimed host-1-ab": Event("A worker takes it"),
     "claimed again host-1-ab": Event("A worker takes it again"),
     "delivered 77": Event("Delivered", "Its id there is 77.", "well"),
@@ -21,18 +21,16 @@ EVENTS = {
     "updated 77": Event("Change delivered", "Its id there is 77.", "well"),
     "cancelled 77": Event("Cancelled in the target", "", "well"),
     "retry 2 unavailable 503: later": Event(
-        "Try 2 failed", "The system could not be reached, or said that it cannot work now. 503: later", "busy"
+        "Try 2 failed", "The system could not be reached, or reported that it is unavailable. 503: later", "busy"
     ),
-    "snoozed rate_limited 2000": Event("It waits", "A limit of calls was reached.", "busy"),
+    "snoozed rate_limited 2000": Event("It waits", "A rate limit was reached.", "busy"),
     "pending job 7": Event("The target works on it", "", "busy"),
     "released": Event("Released", "", "busy"),
     "released: shop:2 is out of the way": Event("Released", "shop:2 is out of the way", "busy"),
-    "dead rejected 422: city": Event(
-        "Could not be delivered", "The system looked at the order, and refused it. 422: city", "halted"
-    ),
+    "dead rejected 422: city": Event("Could not be delivered", "The system refused the order. 422: city", "halted"),
     "in_doubt uncertain": Event(
         "In doubt: the target may have it",
-        "The answer of the system got lost: it may have the order, and is asked before more is sent.",
+        "The response was lost: the system may have the order, so it is searched before anything is sent.",
         "halted",
     ),
     "taken over from host-1-ab": Event("Its worker stopped; another one takes it over", "", "busy"),

@@ -13,8 +13,8 @@ def test_each_promise_names_its_mechanism_its_tests_and_its_limits() -> None:
     promises = [section for section in PAGE.split("\n## ")[1:] if not section.startswith("The crash matrix")]
     assert len(promises) >= 9
     for promise in promises:
-        assert promise.count("**Holds it:**") == 1, promise
-        assert promise.count("**Ends**") == 1, promise
+        assert promise.count("**Mechanism:**") == 1, promise
+        assert promise.count("**Limit:**") == 1, promise
         assert "`test_" in promise.split("**Proof:**")[1], promise
 
 

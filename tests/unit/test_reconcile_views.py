@@ -55,7 +55,7 @@ def test_each_kind_of_fault_is_listed_and_nothing_else() -> None:
         spill.add_target([("t1b", "r1", 5.0, digest), ("t3", "r3", 5.0, digest_of(spill, "2"))])
         spill.add_target([("x", "foreign", 5.0, digest), ("y", "before", 1.0, digest)])
         assert list(spill.missing()) == [Candidate("r4", "4"), Candidate("r5", "5")]
-        assert list(spill.doubled()) == [Candidate("r1", "1", ("t1", "t1b"))]
+        assert list(spill.duplicated()) == [Candidate("r1", "1", ("t1", "t1b"))]
         assert list(spill.different()) == [Candidate("r3", "3", ("t3",))]
         assert list(spill.unknown(2.0)) == [Candidate("foreign", "", ("x",))]
         assert spill.counts() == (6, 7)
@@ -74,7 +74,7 @@ def test_every_candidate_is_yielded_once_across_pages() -> None:
         spill.add_source([(f"r{n:05}", str(n), True, digest) for n in range(3000)])
         spill.add_target([(f"t{n}{copy}", f"r{n:05}", 5.0, other) for n in range(1200) for copy in "abc"])
         assert len({(c.reference, c.target_ids) for c in spill.different()}) == 3600
-        assert len({c.reference for c in spill.doubled()}) == 1200
+        assert len({c.reference for c in spill.duplicated()}) == 1200
         assert len({c.reference for c in spill.missing()}) == 1800
 
 

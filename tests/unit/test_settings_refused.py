@@ -250,7 +250,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
         (
             'from = "shop-nl"',
             'from = "shop-nl"\nreference = "{provider}-{display_id}"',
-            "routes[0].reference: does not tell one order from the other. Use {external_id} or {source_id} in it.",
+            "routes[0].reference: does not distinguish one order from another. Use {external_id} or {source_id} in it.",
         ),
         (
             'from = "shop-nl"',

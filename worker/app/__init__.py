@@ -196,7 +196,7 @@ def nudge(task: str, name: str, count: int = 1) -> None:
                 retry=False,
             )
     except OperationalError as error:
-        reason, remedy = type(error.__cause__ or error).__name__, "look at RabbitMQ; it goes on by itself"
+        reason, remedy = type(error.__cause__ or error).__name__, "check RabbitMQ; Intake recovers automatically"
         if runtime().settings.broker_url is None:
             state = state_of(error)
             reason, remedy = state.sentence, state.remedy

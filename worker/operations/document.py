@@ -83,7 +83,7 @@ def judge_file(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     """Judge the file: whether it can be used, and whether all processes run with it."""
     file = Path(settings.file).name
     if settings.file_problem:
-        facts = f"it cannot be used, and the processes go on with the settings that they have: {settings.file_problem}"
+        facts = f"it cannot be used, and the processes keep their current settings: {settings.file_problem}"
         yield Judgement("file_broken", file, facts, "intake check --offline", "notice")
         return
     wanted = settings.file_fingerprint or settings.fingerprint

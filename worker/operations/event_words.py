@@ -47,7 +47,7 @@ def _changed(when: str, why: str) -> Event:
 
 #: How each event begins, and what it means; the first pattern that matches the whole event decides.
 _EVENTS: Final[tuple[tuple[str, Callable[..., Event]], ...]] = (
-    (r"accepted (.*)", lambda source: Event("Taken in", _source(source))),
+    (r"accepted (.*)", lambda source: Event("Accepted", _source(source))),
     (r"claimed again .*", lambda: Event("A worker takes it again")),
     (r"claimed .*", lambda: Event("A worker takes it")),
     (r"delivered (\S*)(.*)", _delivered),

@@ -31,7 +31,7 @@ def reason_of(rule: str) -> str:
         "transform": "the transform of the route leaves it out",
     }
     if rule.startswith(_BEFORE_START):
-        return f"it was {rule}, the time from which on the orders of its provider are created"
+        return f"it was {rule}; only orders placed at or after that time are created"
     return reasons.get(rule, rule)
 
 
@@ -41,9 +41,9 @@ def remedy_of(rt: Runtime, provider: str, found: Remembered) -> str:
     if name in {"deleted", "combined"}:
         return "nothing: it does not exist any more"
     if name.startswith(_BEFORE_START):
-        return f"nothing; or create it all the same: intake backfill {provider} --since DAY --until DAY"
+        return f"nothing. To create it nevertheless: intake backfill {provider} --since DAY --until DAY"
     if name == "only.status" and value == "unknown":
-        change = f"tell Intake what its status means: in [providers.{provider}] {status_map_line(found.status_raw)}"
+        change = f"map its status in [providers.{provider}] {status_map_line(found.status_raw)}"
     elif name == "only.status":
         only = json.dumps([*_allowed(rt, provider, found), value])
         change = f"nothing, until its status changes; or write {name} = {only} in the route"

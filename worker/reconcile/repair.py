@@ -42,7 +42,7 @@ def requeue(run: Run, finding: Finding, routed: Delivery, standing: Standing) ->
         else:
             outcome = rt.ledger.resend(target, delivery, "create", seen=standing, source=source)
     elif not rt.targets[target].updates or rt.on_change(run.options.provider, target) != "update":
-        return f"{target} takes no changes from {run.options.provider}: mend it there by hand"
+        return f"{target} accepts no changes from {run.options.provider}: correct it there by hand"
     else:
         (target_id,) = finding.target_ids
         sent = to_write(finding.fields, bytes.fromhex(standing.sent_fields))
@@ -50,6 +50,6 @@ def requeue(run: Run, finding: Finding, routed: Delivery, standing: Standing) ->
             target, delivery, "update", seen=standing, source=source, target_id=target_id, sent_fields=sent
         )
     if outcome not in {"new", "queued"}:
-        return "it moved meanwhile: the next run tells"
+        return "it changed meanwhile: compare it again"
     run.report.counts["queued"] += 1
     return "queued"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
-Fault = Literal["missing", "doubled", "different", "extra", "unreadable", "edited"]
+Fault = Literal["missing", "duplicated", "different", "extra", "unreadable", "edited"]
 #: Every fault. "unreadable": one of the sides shows a record that cannot be read, so the order was not compared. An
 #: "edited" order is none: people changed it in the target after it was sent, and an update leaves that as it is.
-FAULTS: Final[tuple[Fault, ...]] = ("missing", "doubled", "different", "extra", "unreadable")
+FAULTS: Final[tuple[Fault, ...]] = ("missing", "duplicated", "different", "extra", "unreadable")
 
 
 @dataclass(frozen=True, slots=True)

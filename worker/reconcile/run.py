@@ -102,7 +102,7 @@ class Run:
         counts["source"], counts["target"] = self._spill.counts()
         steps = (
             ("missing", self._spill.missing(), self._missing),
-            ("doubled", self._spill.doubled(), self._doubled),
+            ("duplicated", self._spill.duplicated(), self._duplicated),
             ("different", self._spill.different(), self._different),
             ("extra", self._spill.unknown(self.options.since.timestamp()), self._extra),
         )
@@ -267,7 +267,7 @@ class Run:
         """Return whether it was delivered so recently that the target may not show it yet."""
         return bool(standing.done) and int(standing.done) / 1000 > self._began.timestamp() - self.options.grace
 
-    def _doubled(self, candidate: Candidate) -> Outcome:
+    def _duplicated(self, candidate: Candidate) -> Outcome:
         assert self.sides.reader is not None  # noqa: S101  # only a reader lists orders
         reader, key = self.sides.reader, f"{self.options.provider}:{candidate.external_id}"
         present = tuple(
@@ -277,7 +277,7 @@ class Run:
         )
         if len(present) < 2:  # noqa: PLR2004  # a duplicate
             return None
-        return Finding("doubled", candidate.reference, key, present), None, Standing()
+        return Finding("duplicated", candidate.reference, key, present), None, Standing()
 
     def _different(self, candidate: Candidate) -> Outcome:
         assert self.sides.reader is not None  # noqa: S101  # only a reader lists orders

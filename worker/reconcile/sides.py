@@ -85,7 +85,7 @@ def call_patiently(call: Callable[[], T]) -> T:
     until, tries = time.monotonic() + _PATIENCE, 0
     while True:
         if stopping():
-            raise SnoozeError("this process was told to end")
+            raise SnoozeError("this process is shutting down")
         try:
             return call()
         except (AuthFailed, OutOfTime):

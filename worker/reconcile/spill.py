@@ -88,7 +88,7 @@ class Spill:
             " and not exists (select 1 from target t where t.ref = s.ref) order by s.ref limit ?"
         )
 
-    def doubled(self) -> Iterator[Candidate]:
+    def duplicated(self) -> Iterator[Candidate]:
         """Yield the references that the target listed more than once."""
         return self._candidates(
             "select t.ref, s.id, json_group_array(t.id), s.recent from target t join source s on s.ref = t.ref"

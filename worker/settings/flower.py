@@ -110,7 +110,7 @@ def _read(name: str, value: str, folder: Path) -> Any:
         return _secret(name, value, folder)
     if name in _NUMBERS:
         if not value.isdecimal() or not int(value):
-            raise _refused(name, "is not a whole number from 1 on", "Write a number, or remove it.")
+            raise _refused(name, "is not a whole number of 1 or more", "Write a number, or remove it.")
         return int(value)
     if name in _FLAGS:
         if value.lower() not in _WORDS:

@@ -99,7 +99,7 @@ def _twice(settings: Settings, accounts: Mapping[AccountKey, Declared], known: K
 def _renamed(settings: Settings, account: Declared, alias: str) -> ConfigError:
     reason = f"this account is not new: the ledger has its orders under the name {alias}, which is not in this file"
     remedy = (
-        f"To go on with them: intake rename {alias} {account.name}. If {alias} was another account: intake forget"
+        f"To continue with them: intake rename {alias} {account.name}. If {alias} was another account: intake forget"
         f" {alias}."
     )
     return ConfigError(settings.file, account.key, reason, remedy)

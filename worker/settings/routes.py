@@ -52,7 +52,7 @@ def _reference(text: str) -> str:
         raise SettingError("has a field that a reference cannot be made of", allowed)
     if not any(field in _IDS for field in fields):
         # A display id is "not promised to be unique": a second order with the same number would count as the first.
-        raise SettingError("does not tell one order from the other", "Use {external_id} or {source_id} in it.")
+        raise SettingError("does not distinguish one order from another", "Use {external_id} or {source_id} in it.")
     return text
 
 
@@ -92,7 +92,7 @@ class Route(Table):
             if kind not in self.also_create:
                 key = "only.test" if kind == "test" else "only.status"
                 raise SettingError(
-                    f"lets {kind} orders pass in {key}, and they are not created unless the route says so",
+                    f"lets {kind} orders pass in {key}, but they are created only if also_create names them",
                     f'Add also_create = ["{kind}"] to the route, or take it out of {key}: '
                     "an order that changes after its delivery is followed whatever its status is.",
                 )

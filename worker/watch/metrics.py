@@ -41,37 +41,37 @@ BY: Final = ("poll", "hint", "push")
 BOUNDS: Final = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
 #: The gauges of a lane: help text and value.
 _LANE: Final[dict[str, tuple[str, Callable[[LaneState], float]]]] = {
-    "queued": ("Orders on the lane, due now or later.", lambda lane: lane.queued),
-    "due": ("Orders on the lane that may be sent now.", lambda lane: lane.due),
-    "in_flight": ("Orders that a drain has claimed and not settled yet.", lambda lane: lane.in_flight),
-    "drains": ("Drains that take orders from the lane.", lambda lane: lane.drains),
-    "dead": ("Orders that were refused and wait for a person.", lambda lane: lane.dead),
-    "in_doubt": ("Orders that may be in the target and are not sent again.", lambda lane: lane.in_doubt),
-    "held": ("Orders that wait for a person or a mapping.", lambda lane: lane.held),
-    "failures": ("Calls to the target that failed in a row.", lambda lane: lane.failures),
-    "oldest_seconds": ("How long the order that waits longest for its delivery does.", lambda lane: lane.oldest),
-    "paused": ("Whether it is paused.", lambda lane: lane.paused is not None),
+    "queued": ("Orders in the lane, due now or later.", lambda lane: lane.queued),
+    "due": ("Orders in the lane that are due now.", lambda lane: lane.due),
+    "in_flight": ("Orders that a drain has claimed and not yet settled.", lambda lane: lane.in_flight),
+    "drains": ("Drains that are sending orders of the lane.", lambda lane: lane.drains),
+    "dead": ("Dead orders: refused, or out of tries; they wait for a person.", lambda lane: lane.dead),
+    "in_doubt": ("Orders in doubt: possibly in the target, so not sent again.", lambda lane: lane.in_doubt),
+    "held": ("Held orders: they wait for a person or a mapping.", lambda lane: lane.held),
+    "failures": ("Consecutive failed calls to the target.", lambda lane: lane.failures),
+    "oldest_seconds": ("Age of the oldest undelivered order, in seconds.", lambda lane: lane.oldest),
+    "paused": ("1 while the target is paused.", lambda lane: lane.paused is not None),
 }
 #: The gauges of a provider: help text and value.
 _PROVIDER: Final[dict[str, tuple[str, Callable[[ProviderState], float]]]] = {
     "last_success_timestamp_seconds": (
-        "When a poll succeeded for the last time; 0: never.",
+        "Time of the last successful poll; 0: never.",
         lambda provider: provider.success or 0,
     ),
-    "failures": ("Polls that failed in a row.", lambda provider: provider.failures),
-    "paused": ("Whether it is paused.", lambda provider: provider.paused is not None),
-    "unreadable": ("Records that could not be read.", lambda provider: provider.malformed),
-    "hints_waiting": ("Orders to be fetched one by one.", lambda provider: provider.hints),
-    "missed_hooks": ("New orders in a row that the poll alone found.", lambda provider: provider.missed),
+    "failures": ("Consecutive failed polls.", lambda provider: provider.failures),
+    "paused": ("1 while the provider is paused.", lambda provider: provider.paused is not None),
+    "unreadable": ("Unreadable records.", lambda provider: provider.malformed),
+    "hints_waiting": ("Hints: orders that wait to be fetched by their id.", lambda provider: provider.hints),
+    "missed_hooks": ("Consecutive new orders that only polls found.", lambda provider: provider.missed),
 }
 #: The gauges of the inbox: its name in `Inbox.status`, and the help text.
 _INBOX: Final = {
-    "waiting": ("waiting", "Jobs in the inbox."),
-    "taken": ("taken", "Jobs that are being taken in."),
-    "takers": ("takers", "Processes that take jobs."),
-    "dead": ("dead_now", "Jobs that could not be taken in and wait for a person."),
+    "waiting": ("waiting", "Jobs waiting in the inbox."),
+    "taken": ("taken", "Jobs that are being accepted."),
+    "takers": ("takers", "Processes that accept jobs."),
+    "dead": ("dead_now", "Jobs that failed and wait for a person."),
 }
-_JOBS: Final = {"jobs": "Jobs that were taken.", "hints": "Jobs that were hints.", "bad": "Jobs that were refused."}
+_JOBS: Final = {"jobs": "Accepted jobs.", "hints": "Accepted jobs that are hints.", "bad": "Refused jobs."}
 
 
 class RedisCollector(Collector):
@@ -90,18 +90,18 @@ class RedisCollector(Collector):
         try:
             snapshot = take_snapshot(self._rt)
         except ERRORS:
-            yield _gauge("up", "Whether Redis answers, and with it all other metrics are there.", 0)
+            yield _gauge("up", "1 while Redis responds; otherwise no other metric is exported.", 0)
             return
-        yield _gauge("up", "Whether Redis answers, and with it all other metrics are there.", 1)
+        yield _gauge("up", "1 while Redis responds; otherwise no other metric is exported.", 1)
         yield from _engine(snapshot, self._rt.settings)
         raised = {(alarm.kind, alarm.subject): 1 for alarm in alarms(judge(snapshot, self._rt.settings))}
-        text = "1 for each alarm that is raised now; `intake status` has what to do."
+        text = "1 for each active alarm; `intake status` shows what to do."
         yield _family("alarm", text, ("name", "subject"), raised)
         yield from _providers(snapshot, self._rt.settings)
         yield from _lanes(snapshot)
         yield from _limits(snapshot, self._rt)
         yield from _reports(snapshot)
-        yield _gauge("scrape_seconds", "How long this look at Redis took.", time.perf_counter() - began)
+        yield _gauge("scrape_seconds", "Duration of this scrape, in seconds.", time.perf_counter() - began)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:
@@ -126,11 +126,15 @@ _counter: Final = partial(_family, kind=CounterMetricFamily)
 
 
 def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
-    yield _family("build_info", "The version of the exporter.", ("version",), {(version("intake-orders"),): 1})
-    yield _gauge("ledger_start_timestamp_seconds", "When this ledger began: later, if Redis was lost.", snapshot.began)
+    yield _family("build_info", "Version of the exporter.", ("version",), {(version("intake-orders"),): 1})
+    yield _gauge(
+        "ledger_start_timestamp_seconds",
+        "Time at which this ledger began; a new value after a loss of Redis.",
+        snapshot.began,
+    )
     yield _family(
         "last_sign_timestamp_seconds",
-        "When a sweep was made, and when a worker took a message, for the last time.",
+        "Time of the last sweep, and of the last message that a worker took.",
         ("what",),
         {("sweep",): snapshot.signs.get(SWEPT, 0), ("worker",): snapshot.signs.get(TOOK, 0)},
     )
@@ -139,18 +143,18 @@ def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
         for process, at in snapshot.signs.items()
         if " " in process and snapshot.now - at < settings.alarms.silent_after
     )
-    text = "Celery processes that gave a sign of life within alarms.silent_after (30 seconds by default)."
+    text = "Celery processes that reported within alarms.silent_after (30 s by default)."
     yield _family("processes", text, ("role",), {(role,): alive[role] for role in (WORKER, UPKEEP)})
     queues = {(name,): count for name, count in snapshot.queues.items()}
-    yield _family("queue_messages", "Nudges that wait in a Celery queue.", ("queue",), queues)
+    yield _family("queue_messages", "Nudges waiting in a Celery queue.", ("queue",), queues)
     for name, (field, text) in _INBOX.items():
         yield _gauge(f"inbox_{name}", text, snapshot.inbox.get(field, 0))
     for name, text in _JOBS.items():
         yield _counter(f"inbox_{name}", text, (), {(): snapshot.inbox.get(name, 0)})
     if server := snapshot.server:
-        yield _gauge("redis_memory_bytes", "Memory that Redis uses.", server.used)
-        yield _gauge("redis_memory_max_bytes", "Memory that Redis may use; 0: no limit.", server.limit or 0)
-        yield _gauge("redis_writes", "Whether Redis' last writes to its disk went well.", int(server.last_write_ok))
+        yield _gauge("redis_memory_bytes", "Memory used by Redis, in bytes.", server.used)
+        yield _gauge("redis_memory_max_bytes", "maxmemory of Redis, in bytes; 0: no limit.", server.limit or 0)
+        yield _gauge("redis_writes", "1 if the last write of Redis to its disk succeeded.", int(server.last_write_ok))
 
 
 def _providers(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
@@ -159,24 +163,26 @@ def _providers(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
         values = {(provider,): value(state) for provider, state in providers.items()}
         yield _family(f"provider_{name}", text, ("provider",), values)
     ages = {(name,): snapshot.now - state.turned for name, state in providers.items() if state.turned}
-    yield _family("provider_cursor_age_seconds", "How long the cursor has its value.", ("provider",), ages)
+    yield _family("provider_cursor_age_seconds", "Time since the cursor last changed, in seconds.", ("provider",), ages)
     intervals = {(name,): settings.providers[name].poll_every for name in providers}
-    yield _family("provider_poll_interval_seconds", "How often it is polled.", ("provider",), intervals)
+    yield _family(
+        "provider_poll_interval_seconds", "Polling interval of the provider, in seconds.", ("provider",), intervals
+    )
     yield _family(
         "provider_last_order_timestamp_seconds",
-        "When a new order came for the last time, by what told of it first.",
+        "Time of the last new order, by its first source: poll, hint or push.",
         ("provider", "by"),
         {(name, by): at for name, state in providers.items() for by, at in state.arrived.items()},
     )
     yield _counter(
         "provider_orders",
-        "New orders, by what told of them first.",
+        "New orders, by their first source: poll, hint or push.",
         ("provider", "by"),
         {(name, by): state.arrivals.get(by, 0) for name, state in providers.items() for by in BY},
     )
     yield _counter(
         "orders_left_out",
-        "Orders that no route creates, by the rule that left them out.",
+        "Orders that no route creates, by the rule that excludes them.",
         ("provider", "target", "rule"),
         {
             (name, *rule.split(" ", 1)): count
@@ -186,12 +192,12 @@ def _providers(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
     )
     yield _counter(
         "orders_with_unknown_status",
-        "Orders whose status is not understood, by the code of the provider.",
+        "Orders with an unknown status, by the status code of the provider.",
         ("provider", "status"),
         {(name, code): count for name, state in providers.items() for code, count in state.unknown.items()},
     )
     records = {(name,): state.records for name, state in providers.items()}
-    yield _counter("provider_records", "Records that polls read, those read again included.", ("provider",), records)
+    yield _counter("provider_records", "Records read by polls, including repeated ones.", ("provider",), records)
 
 
 def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
@@ -200,17 +206,19 @@ def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
         yield _family(f"lane_{name}", text, ("target",), {(target,): value(lane) for target, lane in lanes.items()})
     yield _counter(
         "orders_accepted",
-        "Orders that came, by what the ledger made of them.",
+        "Accepted orders, by result.",
         ("target", "result"),
         {(target, name): lane.fields.get(f"accepted_{name}", 0) for target, lane in lanes.items() for name in RESULTS},
     )
     yield _counter(
         "orders_settled",
-        "What became of orders that were taken in hand, one by one.",
+        "Settled delivery attempts, by outcome.",
         ("target", "outcome"),
         {(target, name): lane.fields.get(name, 0) for target, lane in lanes.items() for name in OUTCOMES},
     )
-    durations = HistogramMetricFamily("intake_delivery_seconds", "From accept to delivery.", labels=("target",))
+    durations = HistogramMetricFamily(
+        "intake_delivery_seconds", "Time from acceptance to delivery, in seconds.", labels=("target",)
+    )
     for target, lane in lanes.items():
         durations.add_metric((target,), *_buckets(lane))
     yield durations
@@ -227,17 +235,24 @@ def _buckets(lane: LaneState) -> tuple[list[tuple[str, float]], float]:
 
 def _limits(snapshot: Snapshot, rt: Runtime) -> Iterator[Metric]:
     calls = {(name,): limit.calls for name, limit in snapshot.limits.items()}
-    yield _counter("limit_requests", "Calls that a limit let through.", ("scope",), calls)
+    yield _counter("limit_requests", "Calls that the rate limit admitted.", ("scope",), calls)
     closed = {(name,): limit.closed for name, limit in snapshot.limits.items()}
-    yield _family("limit_closed_seconds", "For how long it is closed: the other side said so.", ("scope",), closed)
+    yield _family(
+        "limit_closed_seconds",
+        "Seconds until the rate limit reopens; the other system closed it (429, 503).",
+        ("scope",),
+        closed,
+    )
     allowed = {(name,): 1e6 / scope.interval for name, scope in rt.scopes.items() if scope.interval}
-    yield _family("limit_requests_per_second", "Calls that it lets through at most.", ("scope",), allowed)
+    yield _family("limit_requests_per_second", "Maximum calls per second of the rate limit.", ("scope",), allowed)
 
 
 def _reports(snapshot: Snapshot) -> Iterator[Metric]:
     labels, reports = ("provider", "target"), snapshot.reports
     compared = {pair: float(report["at"]) for pair, report in reports.items()}
-    yield _family("reconcile_last_timestamp_seconds", "When a pair was compared for the last time.", labels, compared)
+    yield _family(
+        "reconcile_last_timestamp_seconds", "Time of the last comparison of a provider with a target.", labels, compared
+    )
     faults = {pair: sum(report["counts"].get(fault, 0) for fault in FAULTS) for pair, report in reports.items()}
-    text = "Orders that were not as they should be when a pair was compared."
+    text = "Differences found by the last comparison."
     yield _family("reconcile_found", text, labels, faults)

@@ -47,7 +47,7 @@ LIST_WORDS: Final[dict[ListName, ListWords]] = {
     "records": ListWords(
         *("Unreadable", "record", "records"), "The shop sent them, and they could not be read as orders."
     ),
-    "jobs": ListWords("Refused jobs", "job", "jobs", "Producers pushed them, and they could not be taken in."),
+    "jobs": ListWords("Refused jobs", "job", "jobs", "Producers pushed them, and they could not be accepted."),
 }
 _AGAIN: Final = ActionWords(
     "Send again",
@@ -134,7 +134,7 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
         "resend": ActionWords(
             "Push again",
             "Push {rows} again?",
-            ("They go into the inbox, and are taken in as if the producer had pushed them now.",),
+            ("They go into the inbox, as if the producer had pushed them now.",),
             "pushed again",
             role="support",
         ),

@@ -89,7 +89,7 @@ def _remedy(finding: Finding) -> str:
     """Return what a person can do, for a finding that no repair dealt with."""
     if finding.fault == "edited":
         return "none: edited in the target"
-    if finding.fault in {"doubled", "extra"}:
+    if finding.fault in {"duplicated", "extra"}:
         return "check it in the target"
     if finding.state in {"dead", "held", "in_doubt"}:
         return f"intake show {finding.key}"

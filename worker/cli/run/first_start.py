@@ -38,7 +38,7 @@ def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
             for finding in examine_first_polls(rt, names):
                 _say(f"{finding.what}: {finding.detail}{f'. {finding.remedy}' if finding.remedy else ''}")
             if yes or not sys.stdin.isatty():
-                _say(f"goes on without asking: {'--yes' if yes else 'there is no terminal'}")
+                _say(f"continues without asking: {'--yes' if yes else 'there is no terminal'}")
             else:
                 click.confirm("Begin?", abort=True, err=True)
     except _FAILURES as error:

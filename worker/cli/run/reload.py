@@ -75,7 +75,7 @@ def _wait(running: list[Running], until: float) -> None:
             if state == "done":
                 click.echo(f"ok: {process.role} (process {process.pid}) runs with the new settings")
             elif state == "refused":
-                click.echo(f"error: {process.role} (process {process.pid}) refused the file, and goes on as before:")
+                click.echo(f"error: {process.role} (process {process.pid}) refused the file, and continues as before:")
                 click.echo(reason)
                 refused = True
             elif not process.is_alive() and state != "accepted":

@@ -212,7 +212,7 @@ class Supervisor:
             if running.process is None or running.process.poll() is not None:
                 state = "cannot be started" if running.process is None else f"ended with {running.process.returncode}"
                 raise ConfigError(
-                    running.program.name, "start", f"it {state} before it was ready", "Its own reason stands above."
+                    running.program.name, "start", f"it {state} before it was ready", "See its own error above."
                 )
 
     def _forward(self, seconds: float = 0.1) -> None:

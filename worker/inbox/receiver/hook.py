@@ -95,7 +95,7 @@ class Hook:
         except Exception:
             # A bug of ours: the sender repeats the request, and the log names the place.
             log.exception("hook.failed", **self._subject)
-            return refusal(unavailable("failed", "this could not be taken in now"))
+            return refusal(unavailable("failed", "the job could not be accepted now"))
         else:
             self._log_response(began, code=202, jobs=count, bytes=size)
             return JSONResponse({"accepted": count, **self.sender.answer}, 202)

@@ -17,7 +17,7 @@ _REASONS = {
     401: "The sender did not prove who it is.",
     408: "The body came too slowly.",
     413: "The body is larger than {most} bytes.",
-    503: "Nothing was taken in: send it again later.",
+    503: "Nothing was accepted: send it again later.",
 }
 
 

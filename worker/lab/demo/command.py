@@ -32,19 +32,19 @@ def run(orders: int, home: Path, console: Display) -> dict[str, Comparison]:
                 stack.wait_until_settled(file)
             faults = world.faults()
         comparisons = world.compare()
-    console.print(f"Went wrong on purpose: {faults} times (answers lost after the create, 500, 503, HTML for JSON).")
+    console.print(f"Faults injected: {faults} times (answers lost after the create, 500, 503, HTML for JSON).")
     return comparisons
 
 
 def _numbers(comparison: Comparison) -> tuple[int, ...]:
-    """Return the numbers of orders, created, lost, doubled and different ones."""
-    named = comparison.lost, comparison.doubled, comparison.different
+    """Return the numbers of orders, created, lost, duplicated and different ones."""
+    named = comparison.lost, comparison.duplicated, comparison.different
     return comparison.orders, comparison.created, *map(len, named)
 
 
 def _table(comparisons: dict[str, Comparison]) -> Table:
     table = Table("target", "system", "from")
-    for column in ("orders", "created", "lost", "doubled", "different"):
+    for column in ("orders", "created", "lost", "duplicated", "different"):
         table.add_column(column, justify="right")
     for target, comparison in comparisons.items():
         sources = ", ".join(stack.NAMES[SOURCES[source]] for source, to in ROUTES.items() if target in to)
@@ -79,11 +79,11 @@ def command(orders: int, keep: Path | None) -> None:
     with stack.folder(keep, "intake-demo-") as home:
         comparisons = run(each, home, console)
         console.print(_table(comparisons))
-        orders_in, created, lost, doubled, _ = map(sum, zip(*map(_numbers, comparisons.values()), strict=True))
+        orders_in, created, lost, duplicated, _ = map(sum, zip(*map(_numbers, comparisons.values()), strict=True))
         judgement, reading = history.judge_folder(home / stack.JOURNALS, routes())
         proven = judgement.clean(stack.TOO_SOON) and not reading.damaged
         clean = all(comparison.clean for comparison in comparisons.values()) and orders_in == expected and proven
-        summary = f"{orders_in} orders, {created} created, {lost} lost, {doubled} doubled"
+        summary = f"{orders_in} orders, {created} created, {lost} lost, {duplicated} duplicated"
         console.print(Text(summary, f"bold {'green' if clean else 'red'}"))
         journals = f"And by the journals of the simulated systems alone, {reading.lines} lines"
         console.print(f"{journals}: {'the same' if proven else 'not so'}.")

@@ -136,7 +136,7 @@ def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, 
                 time.sleep(chance.uniform(SOONEST, LATEST))
                 drill.lose()
             if not drill.wait(drill.is_recovered, up):
-                drill.say("Intake did not find its way back")
+                drill.say("Intake did not recover")
                 return False
             drill.say(f"all was there again, {time.monotonic() - drill.lost_at:.1f} s after the last loss")
             existing = sum(existed for _, existed, _ in drill.ledger_counts().values())
@@ -172,7 +172,7 @@ def _count_lookups(journals: Path, since: float) -> int:
 def _proof(judgement: Judgement) -> str:
     verdicts = judgement.targets.values()
     numbers = sum(verdict.orders for verdict in verdicts), sum(verdict.created for verdict in verdicts)
-    faults = sum(verdict.lost.count for verdict in verdicts), sum(verdict.doubled.count for verdict in verdicts)
+    faults = sum(verdict.lost.count for verdict in verdicts), sum(verdict.duplicated.count for verdict in verdicts)
     return "{} orders, {} created, {} lost, {} duplicated".format(*numbers, *faults)
 
 

@@ -112,7 +112,7 @@ def command(folder: Path, given: tuple[str, ...], too_soon: float, *, as_json: b
     else:
         console = Display()
         show(console, judgement, reading)
-        verdict = "every order is there once, as its source says it" if clean else "a promise was broken"
+        verdict = "every order exists once, with the content of its source" if clean else "a promise was broken"
         if not reading.lines:
             verdict = "there are no journals in this folder: nothing is proven"
         console.print(Text(f"{reading.lines} lines: {verdict}", f"bold {'green' if clean else 'red'}"))

@@ -19,7 +19,7 @@ class Comparison:
     orders: int
     created: int
     lost: tuple[str, ...]
-    doubled: tuple[str, ...]
+    duplicated: tuple[str, ...]
     #: The key and the first field that differs between the sides.
     different: tuple[tuple[str, str], ...]
     #: Orders of the target that no source has.
@@ -28,10 +28,10 @@ class Comparison:
     @property
     def clean(self) -> bool:
         """Whether the target has each order of the sources exactly once, with its content, and no other order."""
-        return not (self.lost or self.doubled or self.different or self.extra)
+        return not (self.lost or self.duplicated or self.different or self.extra)
 
     def __str__(self) -> str:
-        text = f"{self.orders} orders, {self.created} created, {len(self.lost)} lost, {len(self.doubled)} doubled"
+        text = f"{self.orders} orders, {self.created} created, {len(self.lost)} lost, {len(self.duplicated)} duplicated"
         if self.different:
             text += f", {len(self.different)} different ({self.different[0][1]} of {self.different[0][0]}, …)"
         return f"{text}, {len(self.extra)} unknown" if self.extra else text
@@ -56,7 +56,7 @@ def compare(source: Iterable[OrderEssence], target: Iterable[OrderEssence]) -> C
         orders=len(expected),
         created=len(expected.keys() & present.keys()),
         lost=tuple(sorted(expected.keys() - present.keys())),
-        doubled=tuple(sorted(key for key, count in counts.items() if count > 1)),
+        duplicated=tuple(sorted(key for key, count in counts.items() if count > 1)),
         different=tuple(sorted(different)),
         extra=tuple(sorted(present.keys() - expected.keys())),
     )

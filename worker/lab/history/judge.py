@@ -48,7 +48,7 @@ class Route:
         target, _, reference = rest.partition("=")
         pairs = [tuple(side.split("/")) for side in (source, target)]
         if any(len(pair) != len(("system", "account")) or not all(pair) for pair in pairs):
-            raise ValueError(f"{text!r}: SYSTEM/ACCOUNT=SYSTEM/ACCOUNT[=REFERENCE] is wanted")
+            raise ValueError(f"{text!r}: write SYSTEM/ACCOUNT=SYSTEM/ACCOUNT[=REFERENCE]")
         (system, account), (to, into) = pairs
         reference = reference or f"{account}:{{id}}"
         if "{id}" not in reference:

@@ -28,7 +28,7 @@ class NamedOrders:
 #: The faults that break a promise, with their meaning.
 FAULTS: Final = {
     "lost": "in the source, never created in the target",
-    "doubled": "created more than once",
+    "duplicated": "created more than once",
     "wrong": "its content is no version of the source's",
     "stale": "an older version was written after a newer one",
     "unknown": "created, but in no source",
@@ -42,7 +42,7 @@ class Verdict:
     orders: int = 0
     created: int = 0
     lost: NamedOrders = field(default_factory=NamedOrders)
-    doubled: NamedOrders = field(default_factory=NamedOrders)
+    duplicated: NamedOrders = field(default_factory=NamedOrders)
     wrong: NamedOrders = field(default_factory=NamedOrders)
     stale: NamedOrders = field(default_factory=NamedOrders)
     unknown: NamedOrders = field(default_factory=NamedOrders)
@@ -100,7 +100,7 @@ class OrderHistory:
         verdict.created += bool(self._created and self._versions)
         faults = {
             "lost": self._expected and not self._created,
-            "doubled": self._created > 1,
+            "duplicated": self._created > 1,
             "wrong": bool(self._versions) and (self._wrong or self._open["wrong"]),
             "stale": self._stale or self._open["stale"],
             "unknown": bool(self._created) and not self._versions,

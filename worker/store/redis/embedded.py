@@ -230,6 +230,6 @@ def wait_ready(address: str, timeout: float) -> None:
     while not is_ready(address):
         if time.monotonic() > until:
             raise ConfigError(
-                "the embedded server", "redis.url", f"it is not ready after {timeout:g} s", "See what it says itself."
+                "the embedded server", "redis.url", f"it is not ready after {timeout:g} s", "See its own log lines."
             )
         time.sleep(0.05)

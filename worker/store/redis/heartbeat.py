@@ -56,7 +56,7 @@ class Heartbeat:
     def check(self) -> None:
         """Raise LeaseLost unless the lease is certainly ours at this moment."""
         if self._lost or uptime() - self._renewed > self._lease:
-            raise LeaseLost("the lease ended while the work was going on")
+            raise LeaseLost("the lease expired during the work")
 
     def __enter__(self) -> Self:
         self._renewed = uptime()

@@ -167,7 +167,7 @@ _ROWS: Final = (
     (
         "no_tls",
         r"WRONG_VERSION_NUMBER|RECORD_LAYER|PACKET_LENGTH|UNEXPECTED_EOF|SSLEOF|HTTP_REQUEST",
-        "redis.url says TLS, and the server does not speak it at this port",
+        "redis.url requires TLS, and the server does not support it at this port",
         "Write redis:// (sentinel://), or the port for TLS.",
     ),
     (
@@ -197,7 +197,7 @@ _ROWS: Final = (
     (
         "unreachable",
         r"Timeout connecting|[Nn]o route to host|[Nn]etwork is unreachable",
-        "Redis does not answer: no connection comes about",
+        "Redis does not answer: no connection could be established",
         "Look at the network between this machine and the host of redis.url, and at firewalls.",
     ),
     (
@@ -216,7 +216,7 @@ _ROWS: Final = (
         "closed",
         r"[Cc]onnection closed|[Cc]onnection reset|Broken pipe|Server closed|Error while reading",
         "Redis closed the connection",
-        "It stops or starts, or speaks TLS only (rediss://): its log says which.",
+        "It is stopping or starting, or accepts only TLS (rediss://): check its log.",
     ),
 )
 #: The states by name.

@@ -11,11 +11,11 @@ _BY_REFERENCE: Final = "the reference identifies the order"
 _NOT_THE_RECEIVER: Final = "used where the address lacks it: a driver meets the receiver"
 _NO_USE: Final = "a transport has pieces, and a driver no use for it"
 #: The fields of a record that are not read, and why.
-UNREAD: Final[Mapping[str, str]] = {"order.destination.timeWindow.timeType": "the two ends of the window say as much"}
+UNREAD: Final[Mapping[str, str]] = {"order.destination.timeWindow.timeType": "implied by the two ends of the window"}
 #: The fields of an order that Dropboy is not sent, or not always, and why.
 DROPPED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("provider", "external_id", "source_id"), _BY_REFERENCE),
-    **dict.fromkeys(("version", "updated_at", "uncounted"), "kept by Intake to tell what is new"),
+    **dict.fromkeys(("version", "updated_at", "uncounted"), "kept by Intake to detect changes"),
     "ordered_at": "Dropboy sets the time itself",
     **dict.fromkeys(("status", "status_raw", "removed", "combined_into"), "a new job has a status of its own"),
     "test": "a test order is held",

@@ -117,9 +117,9 @@ class Dropboy(Provider):
         options = self.options
         made = job.made or (_made(job.id) if options.bare == "accept" else None)
         if job.destination is None and options.bare == "refuse":
-            raise Malformed("order: destination: missing; the option bare says what to do", "destination")
+            raise Malformed("order: destination: missing; set the option bare", "destination")
         if made is None:
-            raise Malformed("order: createdAt: missing; the option bare says what to do", "createdAt")
+            raise Malformed("order: createdAt: missing; set the option bare", "createdAt")
         account = Account(self.name, options.currency, options.time_zone, options.status_map)
         return to_order(job, raw, unread, made, account)
 

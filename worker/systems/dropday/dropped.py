@@ -12,7 +12,7 @@ _NOT_THE_RECEIVER: Final = "used where the address lacks it: others than the rec
 #: The fields of an order that Dropday is not sent, or not always, and why.
 DROPPED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("provider", "external_id", "source_id"), _BY_REFERENCE),
-    **dict.fromkeys(("version", "updated_at", "uncounted"), "kept by Intake to tell what is new"),
+    **dict.fromkeys(("version", "updated_at", "uncounted"), "kept by Intake to detect changes"),
     "ordered_at": "Dropday sets the time itself",
     **dict.fromkeys(("status", "status_raw", "removed", "combined_into"), "a new order of Dropday has no status"),
     "cancelled_lines": "what was cancelled is not shipped",

@@ -82,7 +82,7 @@ def _lines(items: list[wire.Item], assumed_quantity: Decimal | None) -> tuple[li
             continue
         if quantity is None:
             field = f"order_items[{n}].quantity"
-            raise Malformed(f"order: {field}: missing, and assume_quantity does not say what that means", field)
+            raise Malformed(f"order: {field}: missing, and assume_quantity is not set", field)
         if item.unit_price is None:
             field = f"order_items[{n}].unit_price"
             raise Malformed(f"order: {field}: missing", field)

@@ -73,7 +73,7 @@ def content_of(order: Order, options: Options, target: str) -> Content:
     lines, keys = list(numbered.values()), [key for n, key in enumerate(line_keys(order), 1) if n in numbered]
     odd = [n for n, line in numbered.items() if line.quantity % 1 or line.quantity < 1]
     if odd:
-        problems.append(f"{_lines_text(odd)}: quantity: OrderCloud takes whole quantities only, from 1 on")
+        problems.append(f"{_lines_text(odd)}: quantity: OrderCloud accepts only whole quantities of 1 or more")
     products = list(_products(numbered, options, target, problems))
     if not lines:
         problems.append("lines: there is none to be shipped")

@@ -12,9 +12,9 @@ DROPPED: Final[Mapping[str, str]] = {
     "cancelled_lines": "what was cancelled is neither shipped nor charged",
     "combined_into": "an order that was combined is cancelled",
     "removed": "an order that was removed is cancelled",
-    "uncounted": "kept by Intake to tell what is new",
-    "updated_at": "kept by Intake to tell what is new",
-    "version": "kept by Intake to tell what is new",
+    "uncounted": "kept by Intake to detect changes",
+    "updated_at": "kept by Intake to detect changes",
+    "version": "kept by Intake to detect changes",
     "provider": "the reference and xp.Intake.Order identify the order",
     "external_id": "the reference and xp.Intake.Order identify the order",
 }

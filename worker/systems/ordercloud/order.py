@@ -126,7 +126,7 @@ def _receiver(items: list[wire.LineItem], several: Literal["refuse", "first"]) -
     for n, place in places[1:]:
         if several == "refuse" and _address(place) != first:
             field = f"LineItems[{n}].ShippingAddress"
-            raise Malformed(f"order: {field}: another one, and several_addresses does not say what that means", field)
+            raise Malformed(f"order: {field}: another one, and several_addresses is not set", field)
     return first
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_KNOWN: Final = "kept by Intake to tell what is new"
+_KNOWN: Final = "kept by Intake to detect changes"
 _BY_LINES: Final = "RetailCRM calculates it from the lines"
 #: The fields of an order that RetailCRM is not sent, or not always, and why.
 DROPPED: Final[Mapping[str, str]] = {

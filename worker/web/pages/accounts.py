@@ -139,14 +139,14 @@ def _stop(visit: Visit) -> Response:
     name = _provider(visit)
     with visit.recorded("backfill", name, stop=True):
         visit.rt.backfills.pause(name, "stopped")
-    return visit.redirect(f"/providers/{name}", "The backfill is stopped. What was taken in is still sent.")
+    return visit.redirect(f"/providers/{name}", "The backfill is stopped. Accepted orders are still sent.")
 
 
 def _continue(visit: Visit) -> Response:
     name = _provider(visit)
     with visit.recorded("backfill", name, resume=True):
         visit.rt.backfills.resume(name)
-    return visit.redirect(f"/providers/{name}", "The backfill goes on with the next sweep.")
+    return visit.redirect(f"/providers/{name}", "The backfill continues with the next sweep.")
 
 
 PAGES: Final = (

@@ -128,7 +128,7 @@ def _list(account: DropdayAccount, call: Call) -> Response:
 
 def _read_integer(text: str, most: int) -> int:
     if not 1 <= int(text) <= most:
-        raise ValueError(f"{text}: a number from 1 to {most} is wanted")
+        raise ValueError(f"{text}: a number from 1 to {most} is required")
     return int(text)
 
 

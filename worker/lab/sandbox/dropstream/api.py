@@ -127,7 +127,7 @@ def _page(rows: list[Stored], tail: dict[str, Any]) -> Response:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise BadInputError(f"{text}: a number from 1 on is wanted")
+        raise BadInputError(f"{text}: a number of 1 or more is required")
     return int(text)
 
 

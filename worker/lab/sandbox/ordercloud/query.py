@@ -57,7 +57,7 @@ class Query:
         self.filters = [(key, value) for key, value in pairs if key.lower() not in _OWN]
         page = self._own.get("page", "1")
         if not page.isdecimal() or int(page) < 1:
-            raise invalid("page must be a number from 1 on.")
+            raise invalid("page must be a number of 1 or more.")
         self.number = int(page)
         try:
             self.size = int(self._own.get("pagesize", _PAGE_SIZE))

@@ -67,7 +67,7 @@ def writable_fields(body: Mapping[str, Any], writable: Mapping[str, type]) -> di
 def address(fields: Any) -> dict[str, Any]:
     """Return a complete address. Raise RefusedError for an incomplete one, and for one that is too long."""
     if not isinstance(fields, dict):
-        raise RefusedError(400, "Request.InvalidRequestBody", "An address is wanted.")
+        raise RefusedError(400, "Request.InvalidRequestBody", "An address is required.")
     required = (*_ADDRESS_REQUIRED, *(("State", "Zip") if fields.get("Country") in _WITH_STATE else ()))
     if absent := [name for name in required if not fields.get(name)]:
         raise invalid(f"{', '.join(absent)} is required.")
