@@ -228,7 +228,7 @@ def test_the_command_reports_faults_by_exit_code_as_text_and_as_json(tmp_path: P
     assert judgement["targets"]["dropday/main"]["duplicated"] == {"count": 1, "first": ["shop:1"]}
     written(tmp_path, numbered(CLEAN))
     code, output = run(tmp_path)
-    assert (code, "every order is there once" in output) == (0, True)
+    assert (code, "every order exists once" in output) == (0, True)
 
 
 def test_no_journals_prove_nothing(tmp_path: Path) -> None:
