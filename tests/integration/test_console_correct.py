@@ -64,7 +64,7 @@ def test_a_field_is_corrected_after_its_request_was_shown_and_the_order_is_sent_
     preview = correct(operator, **{POSTCODE: "1015 KH"})
     assert "<del>1015KH</del> → <ins>1015 KH</ins>" in preview
     assert "POST http://127.0.0.1:9/" in preview
-    assert "1015 KH" in preview.partition("The request that would be sent")[2]
+    assert "1015 KH" in preview.partition("The request to warehouse")[2]
     assert rt.ledger.standing("warehouse", DEAD).state == "queued"
     page = operator.get(order_path(DEAD)).text
     assert "shipping_address.postal_code: corrected." in page

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import parse_qsl, quote_plus
 
+import simplejson
 from pydantic import SecretStr
 
 from worker.errors import LeaseLost, RateLimited
 from worker.http.client import guard_writes, watch_requests
+from worker.systems.bearer import renews_token, without_token
 from worker.telemetry.printable import one_line
 
 if TYPE_CHECKING:
@@ -45,6 +48,17 @@ class RequestPreview:
         """Return the request as lines of text; a form is shown field by field."""
         return [one_line(text) for text in self._lines()]
 
+    def text(self) -> str:
+        """Return the request as a person reads it: JSON with a value on each line."""
+        kind = next((text for name, text in self.headers.items() if name.lower() == "content-type"), "")
+        if kind == "application/x-www-form-urlencoded":
+            fields = parse_qsl(self.body, keep_blank_values=True)
+            body = "\n".join(f"{name} = {_readable(value)}" for name, value in fields)
+        else:
+            body = _readable(self.body.replace("\r\n", "\n"))
+        head = "\n".join((f"{self.method} {self.url}", *(f"{name}: {text}" for name, text in self.headers.items())))
+        return f"{head}\n\n{body}".rstrip()
+
     def _lines(self) -> list[str]:
         lines = [f"  {self.method} {self.url}", *(f"    {key}: {text}" for key, text in self.headers.items())]
         kind = next((text for name, text in self.headers.items() if name.lower() == "content-type"), "")
@@ -66,32 +80,57 @@ class Previews:
         body = request.body.decode("utf-8", "replace")
         return RequestPreview(request.method, self._masked(request.url), headers, self._masked(body))
 
-    def stopped_writes(self, name: str, write: Callable[[], object]) -> list[RequestPreview]:
+    def stopped_writes(
+        self, name: str, write: Callable[[], object], *, patience: float = _PATIENCE
+    ) -> list[RequestPreview]:
         """Return the requests that `write` would send first; it is stopped there, so later requests are unknown.
 
-        Reads are sent to the account `name`. Raise what `write` raises before it sends anything.
+        Reads are sent to the account `name`, and requests for a token. Raise what `write` raises before it sends
+        anything.
         """
         writes: list[RequestPreview] = []
 
         def note(request: Request) -> None:
-            if request.method != "GET":
+            if request.method != "GET" and not renews_token():
                 writes.append(self.of(request))
-                raise NotSent(f"{name}: a preview sends nothing")
+                stop()
 
         def stop() -> None:
-            raise NotSent(f"{name}: a preview sends nothing")
+            if not renews_token():
+                raise NotSent(f"{name}: a preview sends nothing")
 
         try:
             with watch_requests(note), guard_writes(stop):
-                wait_for_limit(write)
+                wait_for_limit(write, patience)
         except NotSent:
             pass
         return writes
+
+    def first_request(self, name: str, write: Callable[[], object]) -> RequestPreview | None:
+        """Return the request that `write` would send first; nothing is sent, so that no credentials are needed."""
+        first: list[RequestPreview] = []
+
+        def note(request: Request) -> None:
+            first.append(self.of(request))
+            raise NotSent(f"{name}: a preview sends nothing")
+
+        with suppress(NotSent), watch_requests(note), without_token():
+            write()
+        return first[0] if first else None
 
     def _masked(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, _MASK).replace(quote_plus(secret), _MASK)
         return text
+
+
+def _readable(text: str) -> str:
+    """Return JSON with a value on each line; any other text as it is."""
+    try:
+        value = simplejson.loads(text, use_decimal=True)
+    except ValueError:
+        return text
+    return str(simplejson.dumps(value, indent=2, ensure_ascii=False, use_decimal=True))
 
 
 def _secrets(options: BaseModel) -> Iterator[str]:
@@ -101,9 +140,9 @@ def _secrets(options: BaseModel) -> Iterator[str]:
             yield value.get_secret_value()
 
 
-def wait_for_limit(call: Callable[[], T]) -> T:
-    """Return the result of `call`, repeated while a limit is closed, for at most a minute."""
-    until = time.monotonic() + _PATIENCE
+def wait_for_limit(call: Callable[[], T], patience: float = _PATIENCE) -> T:
+    """Return the result of `call`, repeated while a limit is closed, for at most `patience` seconds."""
+    until = time.monotonic() + patience
     while True:
         try:
             return call()

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from worker.http.client import Answer, Client
 
 _UNAUTHORIZED: Final = 401
 _NONE: Final[frozenset[int]] = frozenset()
+#: Whether this thread requests a token now; and whether it sends nothing at all, so that it needs none.
+_RENEWS: Final[ContextVar[bool]] = ContextVar("renews", default=False)
+_NEEDS_NONE: Final[ContextVar[bool]] = ContextVar("needs_none", default=False)
+
+
+def renews_token() -> bool:
+    """Return whether the current request of this thread is one for a token: it writes nothing."""
+    return _RENEWS.get()
+
+
+@contextmanager
+def without_token() -> Iterator[None]:
+    """Request no token in this thread: whoever watches its requests stops each of them."""
+    before = _NEEDS_NONE.set(True)
+    try:
+        yield
+    finally:
+        _NEEDS_NONE.reset(before)
 
 
 class Bearer:
@@ -42,10 +62,14 @@ class Bearer:
 
     def renew(self) -> None:
         """Request a new token. Raises what `request_token` raises."""
-        self._headers = {"Authorization": f"Bearer {self._request_token()}"}
+        before = _RENEWS.set(True)
+        try:
+            self._headers = {"Authorization": f"Bearer {self._request_token()}"}
+        finally:
+            _RENEWS.reset(before)
 
     def _twice(self, call: Callable[[frozenset[int]], Answer], accept: frozenset[int]) -> Answer:
-        used = self._headers or self._renewed({})
+        used = self._headers or ({} if _NEEDS_NONE.get() else self._renewed({}))
         answer = call(accept | {_UNAUTHORIZED})
         if answer.status == _UNAUTHORIZED:
             self._renewed(used)

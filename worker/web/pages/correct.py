@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from schemas.corrections import fields_of
-from worker.errors import IntakeError
 from worker.operations.correct import (
     CorrectionRefused,
     carry_out,
     find_correctable,
     plan_correction,
     plan_undo,
-    preview,
 )
 from worker.operations.decisions import seen
+from worker.operations.would_send import would_send
 from worker.web.page import Page, Refused, missing
 from worker.web.pages.order import found_order
 from worker.web.paths import order_path
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from worker.operations.correct import Correctable, Planned
+    from worker.operations.would_send import WouldSend
     from worker.web.visit import Visit
 
 #: What the name of a form's field begins with that holds the value of a field of the order.
@@ -94,28 +94,21 @@ def _preview(visit: Visit, planned: Planned, now: str) -> Response:
     if found.sent and planned.order:
         before, after = fields_of(found.sent), fields_of(planned.order)
     values = [(path, before.get(path, ""), after.get(path, "")) for path in planned.fields]
-    requests, refusal = _requests(visit, planned)
     return visit.render(
         "correct_preview.html",
         found=found,
         values=values,
         undo=visit.entry("undo"),
-        requests=requests,
-        refusal=refusal,
+        would=_would_send(visit, planned),
         seen=now,
         prefix=_FIELD,
     )
 
 
-def _requests(visit: Visit, planned: Planned) -> tuple[list[str], str]:
-    """Return the requests that would be sent, and what the target has against the order."""
-    target = planned.found.target
-    if not planned.new.resend or any(key.startswith(f"targets.{target}.") for key in visit.rt.settings.unset):
-        return [], ""
-    try:
-        return ["\n".join(request.lines()) for request in preview(visit.rt, planned)], ""
-    except IntakeError as error:
-        return [], str(error)
+def _would_send(visit: Visit, planned: Planned) -> WouldSend | None:
+    if not planned.new.resend or planned.order is None:
+        return None
+    return would_send(visit.rt, planned.found.target, planned.order, planned.found.record)
 
 
 PAGES: Final = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from worker.operations.decisions import DECISIONS, Decision, decide, seen
 from worker.operations.event_words import describe_event
 from worker.operations.times import utc_text
+from worker.operations.would_send import would_send_now
 from worker.web.page import Page, Refused, missing
 from worker.web.pages.order import content_of, found_order
 from worker.web.paths import order_path
@@ -36,6 +37,10 @@ def _asked(visit: Visit) -> tuple[Decision, Words, str, Entry]:
     return decision, words, target, entry
 
 
+#: The decisions after which the order is sent.
+_SENDING: Final = frozenset({"resend", "release", "send"})
+
+
 def _faster(target: str, entry: Entry) -> Refused:
     """Return the refusal of a decision that came too late, with what happened meanwhile."""
     state, _ = STATES.get(entry.record["state"], (entry.record["state"].replace("_", " "), ""))
@@ -59,6 +64,8 @@ def _show(visit: Visit) -> Response:
         decision=decision,
         reference=entry.record.get("reference", ""),
         seen=seen(entry),
+        sends=decision.name in _SENDING,
+        would=would_send_now(visit.rt, target, key, entry.record) if decision.name in _SENDING else None,
         paused=visit.rt.lanes[target].status().get("paused"),
         content=content_of(visit, key, [target]),
     )
