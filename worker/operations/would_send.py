@@ -1,4 +1,4 @@
-"""What would be sent to a target for one order: the very request, with its secrets masked; the body is personal data."""
+"""What would be sent to a target for one order: the very request, its secrets masked; the body is personal data."""
 
 from __future__ import annotations
 
