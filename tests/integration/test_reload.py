@@ -17,7 +17,8 @@ from support.settings_texts import SHOP_TO_DROPDAY, retailcrm, route
 from worker.process.liveness_file import liveness_folder
 from worker.process.reloading import read_running, reload_folder
 from worker.runtime import read_settings
-from worker.settings.in_use import VARIABLE, copy_of, fingerprint, save
+from worker.settings.fingerprint import fingerprint
+from worker.settings.in_use import VARIABLE, copy_of, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

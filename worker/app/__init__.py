@@ -34,7 +34,7 @@ from worker.process.output import finish_output
 from worker.process.reloader import stop_process
 from worker.process.stopping import stop_all, stop_here
 from worker.runtime import Runtime, process_settings, runtime
-from worker.settings.in_use import take_over
+from worker.settings.take_over import take_over
 from worker.store.health.signs import BEAT
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of

@@ -10,7 +10,7 @@ from celery import bootsteps
 from worker.app.liveness_step import role_of
 from worker.process.reloader import stop_process
 from worker.runtime import process_settings
-from worker.settings.in_use import take_over
+from worker.settings.take_over import take_over
 
 if TYPE_CHECKING:
     from worker.process.reloader import Reloader

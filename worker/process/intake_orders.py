@@ -65,7 +65,7 @@ def _run(module: str) -> None:
         from worker.process.replacement import replace_at_exit
 
         hide_variables()
-        replace_at_exit()
+        replace_at_exit(replace_process)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import atexit
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 _wanted: Final = [False]
 
 
-def replace_at_exit() -> None:
+def replace_at_exit(replace: Callable[[Sequence[str], Mapping[str, str]], object]) -> None:
     """Let the process be replaced at its end if that is wanted then; call it before any other exit handler is set."""
-    atexit.register(_replace)
+    atexit.register(_replace, replace)
 
 
 def want_replacement() -> None:
@@ -19,9 +22,8 @@ def want_replacement() -> None:
     _wanted[0] = True
 
 
-def _replace() -> None:
+def _replace(replace: Callable[[Sequence[str], Mapping[str, str]], object]) -> None:
     if _wanted[0]:
         from worker.process.environment import environment
-        from worker.process.intake_orders import replace_process
 
-        replace_process([sys.executable, *sys.orig_argv[1:]], environment())
+        replace([sys.executable, *sys.orig_argv[1:]], environment())

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from worker.errors import ConfigError
-from worker.settings.in_use import fingerprint
-from worker.settings.secret_files import FileSecret, SecretFileError
+from worker.settings.fingerprint import fingerprint
+from worker.settings.secret_files import FILE, FileSecret, SecretFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 Key = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
-#: What a value begins with that stands in a file of its own: a secret, or a map of an account.
-FILE: Final = "file:"
 #: Marks a setting that may be a secret, although it is no SecretStr: a URL with a password.
 MAY_BE_SECRET: Final = object()
 _VARIABLE: Final = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")

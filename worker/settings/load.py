@@ -73,7 +73,7 @@ class Settings(Table):
     """
 
     file: str
-    #: The text of the file, and what tells it from another one (see `worker/settings/in_use.py`).
+    #: The text of the file, and what tells it from another one (see `worker/settings/fingerprint.py`).
     text: str = Field(default="", repr=False)
     fingerprint: str = ""
     redis_url: str | None = Field(default=None, repr=False)

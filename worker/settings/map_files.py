@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from worker.settings.document import FILE
 from worker.settings.map_formats import Entries, MapError, parse
+from worker.settings.secret_files import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

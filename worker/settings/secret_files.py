@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: What a value begins with that stands in a file of its own: a secret, or a map of an account.
+FILE: Final = "file:"
 #: Seconds from one look at a file to the next.
 _EVERY: Final = 1.0
 #: A file that changed in the last seconds is read again at the next look: a second change may have the same time.

@@ -28,19 +28,21 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from worker.web import sign_in, static
+from worker.web import sign_in
 from worker.web.api.call import ROOT, Problem
 from worker.web.api.dispatch import refusal
 from worker.web.api.routes import api_routes
-from worker.web.console import Console
+from worker.web.console import Console, MenuEntry
 from worker.web.dispatch import Endpoint
 from worker.web.headers import SecurityHeaders
-from worker.web.page import Page
-from worker.web.pages import accounts, correct, decide, find, home, lists, order, pause
+from worker.web.page import EVERYBODY, Page
+from worker.web.pages import accounts, correct, decide, find, home, lists, order, pause, static
 from worker.web.proxy import sender_of
 from worker.web.visit import Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -69,7 +71,7 @@ PAGES: Final[tuple[Page, ...]] = (
 
 def application(settings: Settings, pages: tuple[Page, ...] = PAGES) -> Starlette:
     """Return the console for these settings. `app.state.console` is what its pages share; close it at the end."""
-    console = Console(settings, pages)
+    console = Console(settings, _menu(pages))
 
     async def refused(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
@@ -88,3 +90,10 @@ def application(settings: Settings, pages: tuple[Page, ...] = PAGES) -> Starlett
     app.router.redirect_slashes = False
     app.state.console = console
     return app
+
+
+def _menu(pages: tuple[Page, ...]) -> Iterator[MenuEntry]:
+    """Yield the entries of the menu in its order: a page that a form or another page leads to has none."""
+    for page in pages:
+        if page.menu and page.role and page.role != EVERYBODY and page.method == "GET" and "{" not in page.path:
+            yield MenuEntry(page.menu, page.path, page.role)

@@ -16,7 +16,7 @@ from worker.operations.examples import examples
 from worker.operations.extras import require_extra
 from worker.process.reloader import stop_process
 from worker.runtime import Runtime, read_settings
-from worker.settings.in_use import take_over
+from worker.settings.take_over import take_over
 from worker.store.console.attempts import Attempts
 from worker.store.console.users import Role, Users
 from worker.store.redis.connection import ERRORS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from worker.runtime import Runtime
 from worker.store.console.attempts import Attempts
@@ -13,20 +13,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from worker.settings.load import Settings
-    from worker.web.page import Page
+    from worker.store.console.users import Role
+
+
+class MenuEntry(NamedTuple):
+    """An entry of the menu: its words, the page it leads to, and the role that the page needs."""
+
+    words: str
+    path: str
+    role: Role
 
 
 class Console:
     """One console: everything that lives as long as its process."""
 
-    def __init__(self, settings: Settings, pages: Iterable[Page]) -> None:
+    def __init__(self, settings: Settings, menu: Iterable[MenuEntry]) -> None:
         self.rt = Runtime(settings, patience="short")
         self.web = settings.web
         self.users = Users(self.rt.redis)
         self.sessions = Sessions(self.rt.redis, idle=self.web.idle, absolute=self.web.session)
         self.attempts = Attempts(self.rt.redis)
-        #: The pages that the menu shows, in its order.
-        self.menu = [page for page in pages if page.menu and "{" not in page.path and page.method == "GET"]
+        self.menu = tuple(menu)
 
     def close(self) -> None:
         """Close every connection."""

@@ -64,7 +64,7 @@ class Visit:
         """Return a page: the template with `values`, and with what every page shows."""
         notice = self.session.notice if self.session else ""
         csrf = self.session.csrf if self.session else ""
-        shared = {"visit": self, "user": self.user, "csrf": csrf, "notice": notice, "pages": self.console.menu}
+        shared = {"visit": self, "user": self.user, "csrf": csrf, "notice": notice, "menu": self.console.menu}
         return HTMLResponse(render(template, **{**shared, **values}), status)
 
     def recorded(

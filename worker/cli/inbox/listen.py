@@ -16,7 +16,7 @@ from worker.operations.examples import examples
 from worker.process.liveness_file import LivenessFile, liveness_folder
 from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime, process_settings
-from worker.settings.in_use import take_over
+from worker.settings.take_over import take_over
 from worker.store.health.signs import LISTEN
 from worker.store.redis.connection import ERRORS
 from worker.telemetry import traces

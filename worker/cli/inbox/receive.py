@@ -10,7 +10,7 @@ from worker.operations.examples import examples
 from worker.operations.extras import require_extra
 from worker.process.reloader import stop_process
 from worker.runtime import read_settings, redis_url
-from worker.settings.in_use import take_over
+from worker.settings.take_over import take_over
 from worker.store.inbox import Inbox
 from worker.store.redis.connection import connect
 from worker.telemetry import log

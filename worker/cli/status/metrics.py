@@ -12,7 +12,7 @@ from worker.errors import ConfigError
 from worker.operations.examples import examples
 from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime, read_settings
-from worker.settings.in_use import take_over
+from worker.settings.take_over import take_over
 from worker.telemetry import log
 from worker.watch.metrics import RedisCollector
 from worker.watch.watch import Watch
