@@ -51,7 +51,7 @@ class Reloader:
         signal.signal(signal.SIGHUP, lambda *_: self._handle())
 
     def _handle(self) -> None:
-        meaning = self._hang_up.meaning(asked=self._mailbox.is_asked())
+        meaning = self._hang_up.meaning(asked=self._mailbox.is_waited_for())
         if meaning == "stop":
             self._stop()
         elif meaning == "reload" and not (self._checking and self._checking.is_alive()):
@@ -59,7 +59,9 @@ class Reloader:
             self._checking.start()
 
     def _check(self) -> None:
-        refusal = _run_check(check_command(self._in_use))
+        refusal = self._verdict()
+        while self._mailbox.is_asked():  # the file may have changed since that check began
+            refusal = self._verdict()
         if refusal is not None:
             log.error("reload.refused", reason=refusal)
             self._mailbox.reply("refused", refusal)
@@ -68,6 +70,10 @@ class Reloader:
         self._mailbox.reply("accepted")
         want_replacement()
         self._stop()
+
+    def _verdict(self) -> str | None:
+        self._mailbox.reply("checking")
+        return _run_check(check_command(self._in_use))
 
 
 def _run_check(words: list[str]) -> str | None:

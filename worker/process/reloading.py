@@ -1,7 +1,7 @@
 """Reload: how a running process is asked to take over a changed `intake.toml`, and how it replies.
 
 Each process has a file `ROLE-PID` in a folder of its host, and keeps it locked while it lives. A command writes `asked`
-into it and sends SIGHUP; the process writes its reply over that.
+into it and sends SIGHUP; the process writes `checking` over that, and then its reply.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: asked → refused (nothing was changed) | accepted (it ends its work) → done (it runs with the new file).
-State = Literal["", "asked", "refused", "accepted", "done"]
+#: asked → checking → refused (nothing was changed) | accepted (it ends its work) → done (it runs with the new file).
+State = Literal["", "asked", "checking", "refused", "accepted", "done"]
 _SIZE: Final = 16_384
 
 
@@ -40,15 +40,20 @@ class Mailbox:
         self.reply("done" if self._read() == "accepted" else "")
 
     def is_asked(self) -> bool:
-        """Return whether a command asked, and waits for a reply."""
+        """Return whether a command asked, and the check of the file has not begun since."""
         return self._read() == "asked"
+
+    def is_waited_for(self) -> bool:
+        """Return whether a command waits for the reply: a signal that arrives now is from it."""
+        return self._read() in {"asked", "checking"}
 
     def reply(self, state: State, reason: str = "") -> None:
         """Write the state, and the reason of a refusal."""
         if self._file >= 0:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._file, 0)
-                os.pwrite(self._file, f"{state}\n{reason}".encode()[:_SIZE], 0)
+                text = f"{state}\n{reason}".encode()[:_SIZE]
+                os.pwrite(self._file, text, 0)
+                os.ftruncate(self._file, len(text))  # at no moment is the file without a state
 
     def _read(self) -> str:
         if self._file < 0:

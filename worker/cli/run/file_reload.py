@@ -55,20 +55,18 @@ class FileReload:
         """Set the handler of SIGHUP, which calls `stop` if the terminal is gone; return the former handler."""
 
         def handle(*_: object) -> None:
-            meaning = self._hang_up.meaning(asked=self._mailbox.is_asked())
+            meaning = self._hang_up.meaning(asked=self._mailbox.is_waited_for())
             if meaning == "stop":
                 stop()
-            self._asked = self._asked or meaning == "reload"
+            if meaning == "reload" and (self._check is None or self._mailbox.is_asked()):
+                self._asked = True
 
         return signal.signal(signal.SIGHUP, handle)
 
     def verdict(self) -> Verdict | None:
         """Begin the check that was asked for; return its verdict when it has ended, and None otherwise."""
         if self._check is None:
-            if self._asked:
-                self._asked = False
-                return self._begin()
-            return None
+            return self._begin() if self._asked else None
         if self._check.poll() is None:
             if time.monotonic() < self._until:
                 return None
@@ -85,6 +83,8 @@ class FileReload:
         return self._copy.with_suffix(".new.toml")
 
     def _begin(self) -> Verdict | None:
+        self._asked = False
+        self._mailbox.reply("checking")
         environ = dict(self._environ)
         try:
             text = Path(self._file).read_bytes().decode("utf-8-sig")
@@ -104,12 +104,14 @@ class FileReload:
         self._until = time.monotonic() + CHECK_WITHIN
         return None
 
-    def _end(self, check: subprocess.Popen[bytes]) -> Verdict:
+    def _end(self, check: subprocess.Popen[bytes]) -> Verdict | None:
         said, self._check = "", None
         if self._output is not None:
             with self._output as output:
                 output.seek(0)
                 said = output.read().decode(errors="replace").strip()
+        if self._asked or self._mailbox.is_asked():
+            return self._begin()  # the file may have changed since this check began
         if check.returncode:
             return self._refuse(said or f"the check ended with {check.returncode}")
         if self._kept:
