@@ -13,6 +13,7 @@ from worker.process.environment import environment
 from worker.settings.in_use import VARIABLE
 from worker.settings.installation import Installation
 from worker.settings.load import load
+from worker.settings.needs import NOTHING, needs_here
 from worker.settings.secret_files import current_secrets
 from worker.store.feeds.backfills import Backfills
 from worker.store.feeds.cursors import Cursors
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from worker.http.gates import Gate
     from worker.settings.accounts import Account, ProviderSettings, TargetSettings
     from worker.settings.load import Settings
+    from worker.settings.needs import Needs
     from worker.store.limits.limit import Limit
     from worker.store.orders.ledger import OnChange
     from worker.systems.provider import Provider
@@ -56,14 +58,18 @@ if TYPE_CHECKING:
 _A = TypeVar("_A", bound="Provider | Target")
 
 
-def read_settings(path: Path | None = None, *, offline: bool = False, copy: Path | None = None) -> Settings:
+def read_settings(
+    path: Path | None = None, *, offline: bool = False, copy: Path | None = None, needs: Needs | None = None
+) -> Settings:
     """Read the settings from `path`, or $INTAKE_CONFIG, or `intake.toml` in this folder. Raise ConfigError.
 
-    With `copy`, they are those of a copy of the file.
+    With `copy`, they are those of a copy of the file. What has to be there follows from `needs`, or else from the
+    process that the environment is for; with `offline`, for what calls no account and sends no message, nothing has to.
     """
     kinds = provider_kinds(), target_kinds(), webhook_kinds()
     environ = environment() if copy is None else {**environment(), VARIABLE: str(copy)}
-    return load(path, environ, *kinds, offline=offline)
+    needs = NOTHING if offline else needs or needs_here(environ)
+    return load(path, environ, *kinds, needs=needs)
 
 
 class Adapted(dict[str, _A]):

@@ -20,6 +20,7 @@ from worker.settings.document import ConfigErrors
 from worker.settings.load import Settings, load
 from worker.settings.map_files import MapFile, MappedOptions
 from worker.settings.map_formats import MapError, parse
+from worker.settings.needs import EVERYTHING, NOTHING, Needs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,11 +134,11 @@ def test_whatever_a_file_holds_is_a_map_or_a_named_error(content: bytes, suffix:
     assert all(key and value for key, value in entries.values.items())
 
 
-def settings(tmp_path: Path, keys: str, *, offline: bool = False) -> Settings:
+def settings(tmp_path: Path, keys: str, needs: Needs = EVERYTHING) -> Settings:
     file = tmp_path / "intake.toml"
     file.write_text(GOOD.replace('kind = "shop"', f'kind = "shop"\n{keys}'))
     kinds = {"crm": MappedShop, "shop": MappedShop}
-    return load(file, ENV, kinds, {"shop": MappedShop}, {}, offline=offline)
+    return load(file, ENV, kinds, {"shop": MappedShop}, {}, needs=needs)
 
 
 def product_map(loaded: Settings) -> dict[str, str]:
@@ -228,7 +229,7 @@ def test_a_map_that_cannot_be_read_is_refused_at_start(tmp_path: Path, value: st
 
 
 def test_a_command_that_only_shows_passes_a_broken_map(tmp_path: Path) -> None:
-    loaded = settings(tmp_path, 'product_map = "file:none.csv"', offline=True)
+    loaded = settings(tmp_path, 'product_map = "file:none.csv"', NOTHING)
     assert product_map(loaded) == {}
     assert [problem.key for problem in loaded.targets["store"].map_problems] == ["product_map"]
 

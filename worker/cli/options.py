@@ -12,6 +12,7 @@ from worker.cli.in_use import read_settings_in_use
 from worker.cli.results import wrapped
 from worker.durations import parse_duration
 from worker.runtime import Runtime, read_settings
+from worker.settings.needs import CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,7 +28,7 @@ def open_runtime(settings: Settings | None = None, *, offline: bool = False, con
     `confirmed`, raise ConfigError if the ledger is not that of the accounts in the settings: it sends orders.
     """
     if settings is None:
-        settings = read_settings_in_use() if offline else read_settings()
+        settings = read_settings_in_use() if offline else read_settings(needs=CALLS)
     ctx = click.get_current_context()
     if settings.file_problem and ctx.info_name != "status":  # which shows it at its top
         click.echo(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
@@ -13,15 +14,17 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from worker.errors import ConfigError
 from worker.settings.fingerprint import fingerprint
+from worker.settings.needs import EVERYTHING
 from worker.settings.secret_files import FILE, FileSecret, SecretFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
     from worker.settings.map_files import MappedOptions
+    from worker.settings.needs import Needs
 
 #: The path of a value: `("routes", 0, "to")`.
 Key = tuple[str | int, ...]
@@ -88,11 +91,10 @@ class ConfigErrors(ConfigError):
 class Document:
     """A settings file, and the errors found in it so far."""
 
-    def __init__(self, file: str, text: str, environ: Mapping[str, str], *, offline: bool = False) -> None:
+    def __init__(self, file: str, text: str, environ: Mapping[str, str], needs: Needs = EVERYTHING) -> None:
         values = tomllib.loads(text)
         self.file, self.text, self.fingerprint = file, text, fingerprint(values)
-        #: For commands that call no account: a secret, an address or a map that cannot be read is no error.
-        self.offline = offline
+        self._needs = needs
         #: The folder of the file: other files are named relative to it.
         self.folder = Path(file).absolute().parent
         self.problems: list[ConfigError] = []
@@ -126,15 +128,28 @@ class Document:
             reason = f"the environment variable {match[1]} {state}"
             self._note_unset(key, reason, f"Set it before the start: export {match[1]}=…")
         self.from_outside.add(key)
-        if self.offline and key[-1] == "url" and key[0] != "redis":
+        if self.may_lack(key) and key[-1] == "url" and key[0] != "redis":
             return f"https://{'.'.join(map(str, key))}.invalid"  # an address of its own, which nobody calls
         return value
 
     def _note_unset(self, key: Key, reason: str, remedy: str) -> None:
-        """Note that the value at `key` is not there: an error, or offline only where the value has to be valid."""
+        """Note that the value at `key` is not there: an error now, later, or never (see `Needs`)."""
         self._unset[key] = ConfigError(self.file, format_key(key), reason, remedy)
-        if not self.offline:
+        if not self.may_lack(key) and key[0] not in self._needs.unkeyed:
             self.problems.append(self._unset[key])
+
+    def may_lack(self, key: Key) -> bool:
+        """Return whether a variable, a file or a map for this key may be missing."""
+        return self._needs.may_lack(str(key[0]))
+
+    def _require_values(self, table: Mapping[str, Any], at: Key, secrets: Collection[str]) -> None:
+        """Add the errors of values that are not there in a table of which only the secrets may be missing."""
+        if at[0] not in self._needs.unkeyed:
+            return
+        for key, error in self._unset.items():
+            name = key[len(at)] if key[: len(at)] == at and len(key) > len(at) else None
+            if name in table and name not in secrets and error not in self.problems:
+                self.problems.append(error)
 
     @property
     def unset(self) -> frozenset[str]:
@@ -153,6 +168,7 @@ class Document:
         if not isinstance(table, dict):
             return table
         secrets, texts = secrets_of(model), _keys_with(model, MAY_BE_SECRET)
+        self._require_values(table, at, secrets)
         read = {
             key: self._read_secret((*at, key), value, is_text=key in texts)
             for key, value in table.items()
@@ -190,13 +206,31 @@ class Document:
 
     def read(self, model: type[M], table: Any, at: Key) -> M | None:
         """Return the table at `at` as a `model`; add its errors and return None if it is not valid."""
+        table, context = self.with_secret_files(model, table, at), {"folder": self.folder}
         try:
-            table = self.with_secret_files(model, table, at)
-            return model.model_validate(table, context={"folder": self.folder})
+            return model.model_validate(table, context=context)
         except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False):
-                self._add_detail(model, at, detail)
-            return None
+            details = error.errors(include_url=False, include_input=False)
+        if self.may_lack(at) and (lesser := self._without_unset(model, table, at, details)):
+            with suppress(ValidationError):
+                return model.model_validate(lesser, context=context)
+        for detail in details:
+            self._add_detail(model, at, detail)
+        return None
+
+    def _without_unset(
+        self, model: type[BaseModel], table: Mapping[str, Any], at: Key, details: Iterable[ErrorDetails]
+    ) -> dict[str, Any]:
+        """Return a table that is valid if only values are to blame that may be missing; an empty one if others are.
+
+        Such a value is left out or, where the model requires it, becomes the name of its variable.
+        """
+        blamed = {str(detail["loc"][0]) for detail in details if detail["loc"]}
+        if not blamed or any((*at, key) not in self._unset for key in blamed):
+            return {}
+        required = {key for key, field in fields_of(model).items() if field.is_required()}
+        names = {key: str(table[key]).removeprefix("env:") for key in blamed & required}
+        return {key: value for key, value in table.items() if key not in blamed} | names
 
     def section(self, model: type[M], name: str) -> M:
         """Return the table `name` of the file as a `model`; the defaults of the model without a valid table."""
@@ -232,13 +266,15 @@ class Document:
             raise ConfigErrors(self.problems)
 
 
-def read_file(path: Path, environ: Mapping[str, str], *, copy: Path | None = None, offline: bool = False) -> Document:
+def read_file(
+    path: Path, environ: Mapping[str, str], *, copy: Path | None = None, needs: Needs = EVERYTHING
+) -> Document:
     """Read the settings at `path`, or those of its copy; raise ConfigError if the file is not there or is not TOML."""
     file = str(path)
     unusable = partial(ConfigError, file, "(the file)")
     try:
         text = (copy or path).read_bytes().decode("utf-8-sig")
-        return Document(file, text, environ, offline=offline)
+        return Document(file, text, environ, needs)
     except FileNotFoundError:
         remedy = "Write it (intake init asks for what it needs), or name another one by --config or $INTAKE_CONFIG."
         raise unusable("is not there", remedy) from None

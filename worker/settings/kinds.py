@@ -81,7 +81,7 @@ def read_options(
     except ValidationError:
         return document.read(options, {key: value for key, value in values.items() if key not in files}, at)
     document.mapped[at] = mapped
-    for problem in () if document.offline else mapped.problems:
+    for problem in () if document.may_lack(at) else mapped.problems:
         document.add_error((*at, problem.key), problem.reason, problem.remedy)
     return loaded
 

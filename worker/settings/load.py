@@ -13,6 +13,7 @@ from worker.settings.alarms import AlarmSettings, read_alarms
 from worker.settings.clocks import Clocks
 from worker.settings.document import MAY_BE_SECRET, Document, Table, as_list, read_file
 from worker.settings.in_use import VARIABLE
+from worker.settings.needs import EVERYTHING
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.receivers import Mail, read_mail
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from worker.settings.kinds import AdapterKind, ProviderKind, WebhookKind
+    from worker.settings.needs import Needs
 
 
 class Redis(Table):
@@ -145,23 +147,22 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
     target_kinds: Mapping[str, AdapterKind],
     webhook_kinds: Mapping[str, WebhookKind],
     *,
-    offline: bool = False,
+    needs: Needs = EVERYTHING,
 ) -> Settings:
     """Read `path`, or else the file that $INTAKE_CONFIG names, or else `intake.toml` in the working directory.
 
     `redis.data_dir` is relative to the folder of the file, so that all processes use the same one. $INTAKE_DATA_DIR
     overrides it, for a container in which that folder is read-only. $INTAKE_IN_USE names a copy to read instead.
     $INTAKE_ADDRESS names the outgoing address of this process, if there are several: a limit per address then counts
-    for each name. With `offline`, for commands that call no account, a map that cannot be read is empty (see
-    `Account.map_problems`), and a variable or a file that is not there is no error, unless Redis or the broker cannot
-    be reached without it.
+    for each name. What is not there is an error as far as somebody `needs` it; a map that nobody needs and that cannot
+    be read is empty (see `Account.map_problems`). Without the address of Redis or of the broker nothing works.
 
     Raises:
         ConfigError: The file cannot be read, or (as ConfigErrors, all at once) its settings are wrong.
     """
     copy = Path(environ[VARIABLE]) if path is None and environ.get(VARIABLE) else None
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
-    document = read_file(path, environ, copy=copy, offline=offline)
+    document = read_file(path, environ, copy=copy, needs=needs)
     for name in sorted(document.values.keys() - set(SECTION_MODELS)):
         document.add_unknown((name,), SECTION_MODELS)
     redis, celery = document.section(Redis, "redis"), document.section(Celery, "celery")

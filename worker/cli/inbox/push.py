@@ -17,6 +17,7 @@ from worker.errors import Malformed, StoreFull
 from worker.inbox.reading import BadJob, order_in, read_job
 from worker.operations.examples import examples
 from worker.runtime import read_settings
+from worker.settings.needs import SIGNATURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,7 +143,7 @@ def command(*, producer: str | None, dry_run: bool, **options: Any) -> None:
     and skipped; the exit code is then 1. Pushing a job again changes nothing.
     """
     source = _source(options)
-    settings = read_settings()
+    settings = read_settings(needs=SIGNATURES)
     if producer is not None:
         able = [name for name, known in settings.producers.items() if known.secret]
         require_name(producer, "producer with a secret", able)

@@ -10,6 +10,7 @@ from worker.operations.examples import examples
 from worker.operations.extras import require_extra
 from worker.process.reloader import stop_process
 from worker.runtime import read_settings, redis_url
+from worker.settings.needs import SIGNATURES
 from worker.settings.take_over import take_over
 from worker.store.inbox import Inbox
 from worker.store.redis.connection import connect
@@ -35,7 +36,7 @@ def command(host: str, port: int, timeout: float) -> None:
     from worker.systems.webhooks import senders
 
     never_wait()
-    settings = read_settings()
+    settings = read_settings(needs=SIGNATURES)
     log.configure(settings.log.level, settings.log.format)
     all_senders = senders(settings)
     if not all_senders:

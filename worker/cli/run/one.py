@@ -9,6 +9,7 @@ from worker.operations.examples import examples
 from worker.process.intake_orders import replace_process
 from worker.runtime import read_settings
 from worker.settings.flower import check_address, flower_options
+from worker.settings.needs import NEEDS_OF, PROCESS
 
 
 @click.command("run", epilog=examples("intake run worker"))
@@ -18,8 +19,8 @@ def command(name: str) -> None:
 
     It runs in the foreground, for systemd, a container or another supervisor. SIGTERM ends it in order.
     """
-    # Flower calls no account, so it needs no secret of one.
-    environ = process_environment(read_settings(offline=name == "flower").file)
+    settings = read_settings(needs=NEEDS_OF[name])
+    environ = {**process_environment(settings.file), PROCESS: name}
     if name == "flower":
         check_address(flower_options(environ))
     replace_process(argv(name), environ)

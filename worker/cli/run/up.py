@@ -19,6 +19,7 @@ from worker.operations.examples import examples
 from worker.process.liveness_file import ROLES, liveness_folder, read_liveness
 from worker.runtime import Runtime, read_settings
 from worker.settings.flower import check_address, flower_options
+from worker.settings.needs import EVERYTHING
 from worker.store.redis import embedded
 from worker.store.redis.connection import ERRORS
 
@@ -61,7 +62,7 @@ def command(*, flower: bool, web: bool, yes: bool) -> None:
     Before the very first poll, the command shows what that poll would send, and asks for confirmation at a terminal.
     """
     never_wait()
-    settings = read_settings()
+    settings = read_settings(needs=EVERYTHING)
     env = process_environment(settings.file)
     if sys.stderr.isatty():
         # The processes write into a pipe, but a person reads their output.

@@ -14,13 +14,14 @@ from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 #: Retries of an account while another one uses up the limit that they share.
 _RETRIES: Final = 4
 #: Seconds within which all accounts have to answer.
 _PATIENCE: Final = 45.0
 _CREDENTIALS: Final = "Correct the credentials of this account."
+_UNKEYED: Final = ("its secrets are not here", "Check it where the worker runs.")
 _URL: Final = "Correct its url: check the region and the account."
 _OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 _ADDRESS: Final = "Check that the url is correct, and that this machine can reach it."
@@ -52,16 +53,17 @@ class Accounts(Protocol):
     def targets(self) -> Mapping[str, Checkable]: ...  # noqa: D102
 
 
-def examine_accounts(accounts: Accounts, patience: float = _PATIENCE) -> Iterator[Finding]:
-    """Check all accounts at the same time; yield one finding for each."""
-    yield from ask_all(
-        {
-            f"{section} {name}": partial(examine_account, f"{section} {name}", adapter)
-            for section, adapters in (("provider", accounts.providers), ("target", accounts.targets))
-            for name, adapter in adapters.items()
-        },
-        patience,
-    )
+def examine_accounts(
+    accounts: Accounts, patience: float = _PATIENCE, unkeyed: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Check all accounts at the same time; yield one finding for each, also for those whose secrets are not here."""
+    questions = {
+        f"{section} {name}": partial(examine_account, f"{section} {name}", adapter)
+        for section, adapters in (("provider", accounts.providers), ("target", accounts.targets))
+        for name, adapter in adapters.items()
+    }
+    yield from (Finding(account, "skipped", *_UNKEYED) for account in questions if account in unkeyed)
+    yield from ask_all({account: ask for account, ask in questions.items() if account not in unkeyed}, patience)
 
 
 def ask_all(questions: Mapping[str, Callable[[], Finding]], patience: float) -> Iterator[Finding]:

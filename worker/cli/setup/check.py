@@ -78,13 +78,13 @@ def _examine_live(settings: Settings) -> Iterator[Finding]:
         server = inspect(url)
     except ERRORS as error:
         yield unusable("redis", error, url)
-        yield from examine_accounts(Adapters(settings))
+        yield from _examine_accounts(Adapters(settings))
         return
     yield from examine_server(server, settings.alarms)
     yield from examine_distance(*measure(url))
     yield from examine_clients(settings)
     if server.cluster:
-        yield from examine_accounts(Adapters(settings))
+        yield from _examine_accounts(Adapters(settings))
         return
     rt = Runtime(settings, limits=GatheredScripts)
     yield from _examine_systems(rt, rt.cursors.unread(list(settings.providers)))
@@ -104,10 +104,18 @@ def examine_registered(comparison: Comparison) -> Iterator[Finding]:
             yield Finding(f"{account.role} {entry.names[-1]}", "warning", detail, remedy)
 
 
+def _examine_accounts(accounts: Adapters) -> Iterator[Finding]:
+    """Check the accounts; skip those whose secrets this environment does not have (see `Needs`)."""
+    providers, targets = accounts.settings.providers, accounts.settings.targets
+    unkeyed = {f"provider {name}" for name, account in providers.items() if account.unset}
+    unkeyed |= {f"target {name}" for name, account in targets.items() if account.unset}
+    yield from examine_accounts(accounts, unkeyed=unkeyed)
+
+
 def _examine_systems(accounts: Adapters, unread: Collection[str]) -> Iterator[Finding]:
     """Check the accounts; yield what the first poll would send of those that respond and were never read (`unread`)."""
     working: list[str] = []
-    for finding in examine_accounts(accounts):
+    for finding in _examine_accounts(accounts):
         kind, _, name = finding.what.partition(" ")
         if finding.state == "ok" and kind == "provider" and name in unread:
             working.append(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import click
@@ -27,7 +28,8 @@ from worker.watch.watch import Watch
 def command(host: str, port: int, *, once: bool) -> None:
     """Serve metrics for Prometheus.
 
-    Each scrape of /metrics reads Redis. The command also sends alarms, even while beat is down.
+    Each scrape of /metrics reads Redis. If the secrets of alarms are here, the command also sends them, even while beat
+    is down.
     """
     settings = read_settings(offline=True)
     rt = click.get_current_context().with_resource(Runtime(settings, patience="short"))
@@ -36,9 +38,7 @@ def command(host: str, port: int, *, once: bool) -> None:
     if once:
         click.echo(generate_latest(registry).decode(), nl=False)
         return
-    if unset := sorted(key for key in settings.unset if key.startswith(("alarms.", "mail."))):
-        reason, remedy = "its variable is not set, and this process sends the alarms", "Set it before the start."
-        raise ConfigError(settings.file, unset[0], reason, remedy)
+    unset = sorted(key for key in settings.unset if key.startswith(("alarms.", "mail.")))
     never_wait()
     log.configure(settings.log.level, settings.log.format)
     try:
@@ -51,7 +51,9 @@ def command(host: str, port: int, *, once: bool) -> None:
     on_stop_signals(lambda *_: stopped.set())
     if reloader := take_over(settings, "metrics", stopped.set):
         reloader.heed()
-    with Watch(rt):
+    if unset:
+        click.echo(f"metrics: sends no alarms, which upkeep and listen do: {unset[0]} is not set here", err=True)
+    with contextlib.nullcontext() if unset else Watch(rt):
         stopped.wait()
     server.shutdown()
     server.server_close()
