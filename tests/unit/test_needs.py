@@ -34,7 +34,7 @@ SECRETS_OF: Final = {
 #: The processes that use an account, or decide whose an order is: they need its address, but for its secrets.
 TOUCH_ORDERS: Final = {"worker", "listen", "upkeep", "beat"}
 #: What an account says that is no secret.
-PUBLIC: Final = {"PLACE", "NAME", "CURRENCY", "COUNTRY"}
+PUBLIC: Final = {"PLACE", "CLIENT", "NAME", "CURRENCY", "COUNTRY"}
 
 
 def _text() -> str:
@@ -46,7 +46,7 @@ def _text() -> str:
         *(route(source, "t1", reference="{provider}:{external_id}") for source in ("a1", "a2", "a3", "a4", "d")),
         route("web", "t2", "t3", "t4", reference="{provider}:{external_id}"),
     ]
-    text = "\n".join(accounts).replace('client_id = "env:TEST_ACCOUNT"', 'client_id = "env:PLACE"')
+    text = "\n".join(accounts).replace('client_id = "env:TEST_ACCOUNT"', 'client_id = "env:CLIENT"')
     text = re.sub(r"env:TEST_(KEY|ACCOUNT)", "env:ACCOUNT", text)
     producers = table("producers.web", secret="env:PRODUCER", former_secret="env:PRODUCER") + table(
         "producers.hooks", kind="standard", secret="file:PRODUCER", **{"for": ["a1"]}
@@ -68,6 +68,7 @@ _BUILT: Final[list[tuple[str, str, Callable[..., str], dict[str, str]]]] = [
 ]
 VALUES: Final = {
     "PLACE": "https://place.example.com",
+    "CLIENT": "client-id",
     "NAME": "user",
     "CURRENCY": "EUR",
     "COUNTRY": "NL",
