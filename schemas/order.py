@@ -266,10 +266,11 @@ class Order(Part):
     #: The lines that were cancelled at the provider: never shipped, never charged.
     cancelled_lines: tuple[Line, ...] = ()
     totals: Totals
-    customer: Customer = Customer()
-    shipping_address: Address = Address()
+    # `model_construct`: calling a model would build it now, and not every command needs an order.
+    customer: Customer = Customer.model_construct()
+    shipping_address: Address = Address.model_construct()
     billing_address: Address | None = None
-    shipping: Shipping = Shipping()
+    shipping: Shipping = Shipping.model_construct()
     payments: tuple[Payment, ...] = ()
 
     #: The number of the buyer's own purchase order, and of the seller's invoice.

@@ -51,7 +51,7 @@ def test_a_command_that_calls_no_account_prepares_no_connections(
     def refuse(*_: object) -> None:
         raise AssertionError("prepared")
 
-    monkeypatch.setattr("worker.http.client.Connections", refuse)
+    monkeypatch.setattr("worker.http.connection.Connections", refuse)
     with pytest.raises(AssertionError, match="prepared"):
         _ = adapters.targets
     runtime = Runtime(adapters.settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"}), offline=True)

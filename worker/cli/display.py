@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any
 
 import rich.console
-import rich.progress
 import rich.table
 from rich.segment import Segment
 from rich.text import Text
@@ -48,17 +47,6 @@ class Table(rich.table.Table):
     def add_row(self, *cells: rich.console.RenderableType | None, **options: Any) -> None:
         """Add a row."""
         super().add_row(*(one_line(cell) if isinstance(cell, str) else cell for cell in cells), **options)
-
-
-class TextColumn(rich.progress.TextColumn):
-    """A column of a progress bar, whose text is no markup."""
-
-    def __init__(self, text_format: str) -> None:
-        super().__init__(text_format, markup=False)
-
-    def render(self, task: rich.progress.Task) -> Text:
-        """Return the text of this task on one line."""
-        return Text(one_line(super().render(task).plain))
 
 
 def line(*parts: str | tuple[str, str]) -> Text:

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from contextvars import Token
 
 
+class OversizedError(ValueError):
+    """A body is larger than it may be; `beginning` is its first part."""
+
+    def __init__(self, beginning: bytes) -> None:
+        super().__init__("a body is larger than it may be")
+        self.beginning = beginning
+
+
 class Call:
     """A call, active in this thread while its `with` block runs.
 

@@ -10,13 +10,9 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, cached_property, partial
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
-
-from urllib3.exceptions import HTTPError
-from urllib3.filepost import encode_multipart_formdata
 
 from worker.errors import (
     AuthFailed,
@@ -28,11 +24,10 @@ from worker.errors import (
     Unavailable,
     Uncertain,
 )
-from worker.http.call import Call
-from worker.http.connection import Connections, OversizedError, cause, content_of
+from worker.http.call import Call, OversizedError
 from worker.http.dates import parse_date, retry_after
 from worker.http.paths import refuse_resolved
-from worker.http.refusals import ELSEWHERE, body_of, field_errors, is_foreign, misdirected
+from worker.http.refusals import ELSEWHERE, cause, field_errors, is_foreign, misdirected
 from worker.http.task_time import check_time
 from worker.http.waiting import WAITING
 from worker.jsontext.cutting import cut
@@ -44,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from worker.http.connection import Connections
     from worker.http.gates import Gate
     from worker.telemetry.spans import Span
 
@@ -148,9 +144,18 @@ class Answer:
         raise Unavailable(message, text=self.body[:_KEPT].decode("utf-8", "replace"), answered=True) from None
 
 
+def _connect(url: str, unheard: float) -> Connections:
+    """Return the connections to this URL. Commands that call nobody do not import what makes them."""
+    from worker.http.connection import Connections
+
+    return Connections(url, unheard)
+
+
 @cache
 def _agent() -> str:
     """Return the value of User-Agent; finding the version means reading files."""
+    from importlib.metadata import version
+
     return f"intake/{version('intake-orders')}"
 
 
@@ -186,19 +191,22 @@ class Client:
     ) -> None:
         self._base_url, self._unheard = base_url, unheard
         if at_once:
-            self._connections = Connections(base_url, unheard)
+            _ = self._connections
         self._gate, self._deadline, self._max_bytes, self._throttle = gate, deadline, max_bytes, throttle_statuses
-        always = {
-            "User-Agent": _agent(),
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-        }
-        self._headers = _merge_headers(always, headers)
-        self._json_headers = _merge_headers({"Content-Type": "application/json"}, self._headers)
+        self._own_headers = _merge_headers({}, headers)
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        always = {"User-Agent": _agent(), "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        return _merge_headers(always, self._own_headers)
+
+    @cached_property
+    def _json_headers(self) -> dict[str, str]:
+        return _merge_headers({"Content-Type": "application/json"}, self._headers)
 
     @cached_property
     def _connections(self) -> Connections:
-        return Connections(self._base_url, self._unheard)
+        return _connect(self._base_url, self._unheard)
 
     def read(
         self,
@@ -233,6 +241,8 @@ class Client:
         """
         own = self._headers
         if files is not None:
+            from urllib3.filepost import encode_multipart_formdata
+
             body, kind = encode_multipart_formdata([*(form or ()), *files])
             own = {**own, "Content-Type": kind}
         elif form is not None:
@@ -248,7 +258,7 @@ class Client:
     def beside(self, base_url: str) -> Client:
         """Return a client for another base URL of the same account, sharing gate and headers. Close it too."""
         other = copy(self)
-        other._connections = Connections(base_url, self._unheard)  # noqa: SLF001  # another Client
+        other._connections = _connect(base_url, self._unheard)  # noqa: SLF001  # another Client
         return other
 
     def close(self) -> None:
@@ -277,10 +287,10 @@ class Client:
                 raw = exchange()
                 span.note_status(raw.status)
                 good = _SUCCESS <= raw.status < _REDIRECT or raw.status in accept
-                content = content_of(raw, self._max_bytes) if good else None
+                content = self._connections.content_of(raw, self._max_bytes) if good else None
             except OversizedError as error:
                 failure = self._too_large(label, error.beginning)
-            except (OSError, HTTPError) as error:
+            except self._connections.ERRORS as error:
                 message = f"{label}: {cause(error)}, {'after sending began' if call.began else 'nothing was sent'}"
                 failure = _unsettled(label, message) if call.began else Unavailable(message)
             else:
@@ -311,7 +321,7 @@ class Client:
                 down.uncertain = _is_write(label)
                 return down
         finally:
-            body = body_of(raw)
+            body = self._connections.refusal_of(raw)
         # 408 is no refusal: some proxies send it when either side took too long. 303 may follow a write that was done.
         undecided = {_TIMED_OUT, _SEE_OTHER} if _is_write(label) else {_TIMED_OUT}
         if not _REDIRECT <= status < _SERVER_ERROR or status in undecided:

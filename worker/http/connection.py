@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from worker.errors import ConfigError
+from worker.http.call import OversizedError
 from worker.http.exchange import Pool, TLSPool
 from worker.http.failpoints import arm
 from worker.http.whole import Whole
@@ -62,6 +63,12 @@ def _load(bundle: str) -> ssl.SSLContext:
 _IDLE_CONNECTIONS = 64
 
 
+#: Bytes to keep of a body that is larger than it may be: enough to recognize its first record.
+_BEGINNING: Final = 64 * 1024
+#: Bytes to read of a refusal: enough for its field errors, and to reuse the connection.
+_MOST_OF_REFUSAL: Final = 64 * 1024
+
+
 class Connections(HTTPAdapter):
     """The connections to one scheme, host and port, kept open between calls.
 
@@ -76,6 +83,9 @@ class Connections(HTTPAdapter):
         unheard: Seconds after which Linux discards unacknowledged bytes (RFC 5482). Otherwise it would resend them for
             minutes after the call has ended: a request could arrive that another worker has repeated meanwhile.
     """
+
+    #: The errors of `exchange` and `content_of`.
+    ERRORS: Final = (OSError, HTTPError)
 
     def __init__(self, url: str, unheard: float = 5.0) -> None:
         option = getattr(socket, "TCP_USER_TIMEOUT", None)
@@ -165,49 +175,27 @@ class Connections(HTTPAdapter):
         connection.close()
         self._pool._put_conn(None)  # noqa: SLF001  # as in `exchange`
 
+    @staticmethod
+    def content_of(raw: Any, limit: int) -> bytes:
+        """Return the whole decompressed body; if it exceeds `limit`, close the connection and raise OversizedError."""
+        content: bytes = b""
+        if (raw.length_remaining or 0) <= limit:
+            content = raw.read(limit + 1, decode_content=True)
+            if len(content) <= limit:
+                raw.release_conn()
+                return content
+        with suppress(OSError, HTTPError):
+            content = content[:_BEGINNING] or raw.read(_BEGINNING, decode_content=True)
+        raw.close()
+        raw.release_conn()
+        raise OversizedError(content)
+
+    def refusal_of(self, raw: Any) -> bytes:
+        """Return the body of a refusal; an empty one if it is lost or too large."""
+        with suppress(OSError, HTTPError, ValueError):
+            return self.content_of(raw, _MOST_OF_REFUSAL)
+        return b""
+
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
-
-
-#: Bytes to keep of a body that is larger than it may be: enough to recognize its first record.
-_BEGINNING: Final = 64 * 1024
-
-
-class OversizedError(ValueError):
-    """A body is larger than it may be; `beginning` is its first part."""
-
-    def __init__(self, beginning: bytes) -> None:
-        super().__init__("a body is larger than it may be")
-        self.beginning = beginning
-
-
-def content_of(raw: Any, limit: int) -> bytes:
-    """Return the whole decompressed body, or close the connection and raise OversizedError if it exceeds `limit`."""
-    content: bytes = b""
-    if (raw.length_remaining or 0) <= limit:
-        content = raw.read(limit + 1, decode_content=True)
-        if len(content) <= limit:
-            raw.release_conn()
-            return content
-    with suppress(OSError, HTTPError):
-        content = content[:_BEGINNING] or raw.read(_BEGINNING, decode_content=True)
-    raw.close()
-    raw.release_conn()
-    raise OversizedError(content)
-
-
-_CAUSES: Final[dict[type[BaseException], str]] = {
-    ConnectionRefusedError: "connection refused",
-    ConnectionResetError: "connection reset",
-    socket.gaierror: "no address is known for this name",
-}
-
-
-def cause(error: BaseException) -> str:
-    """Return the innermost error as text or as the name of its class, because the errors around it hold URLs."""
-    inner: object = error
-    while isinstance(inner, BaseException):
-        error = inner
-        inner = getattr(error, "reason", None) or error.__cause__ or [None, *error.args][-1]
-    return _CAUSES.get(type(error), type(error).__name__)

@@ -1,15 +1,13 @@
-"""Refusals: their bodies, and those that something else than the API sent."""
+"""Failed calls: their causes, the words of refusals, and those that something else than the API sent."""
 
 from __future__ import annotations
 
 import re
+import socket
 from contextlib import suppress
 from typing import Any, Final
 
-from urllib3.exceptions import HTTPError
-
 from worker.errors import Misdirected
-from worker.http.connection import content_of
 from worker.jsontext.decoding import decode
 
 #: The statuses of a server that has nothing at the address, or does not take this method there. An adapter accepts one
@@ -17,16 +15,7 @@ from worker.jsontext.decoding import decode
 ELSEWHERE: Final = frozenset({404, 405, 410, 421, 426})
 #: The statuses that proxies and firewalls send with a page of their own. Any other (413, 422) concerns what was sent.
 _OF_PROXIES: Final = ELSEWHERE | {400, 401, 402, 403, 406, 407, 451}
-#: Bytes to read of a refusal: enough for its field errors, and to reuse the connection.
-_MOST: Final = 64 * 1024
 _PAGE: Final = re.compile(rb"\s*<(?:!doctype|html)", re.IGNORECASE)
-
-
-def body_of(raw: Any) -> bytes:
-    """Return the body of a refusal; an empty one if it is lost or too large."""
-    with suppress(OSError, HTTPError, ValueError):
-        return content_of(raw, _MOST)
-    return b""
 
 
 def field_errors(body: bytes) -> dict[str, Any]:
@@ -47,3 +36,19 @@ def is_foreign(raw: Any, body: bytes) -> bool:
 def misdirected(message: str) -> Misdirected:
     """Return the error for a response that something else than the API sent."""
     return Misdirected(f"{message}, not from the API: the url is probably wrong, or a proxy or maintenance answers")
+
+
+_CAUSES: Final[dict[type[BaseException], str]] = {
+    ConnectionRefusedError: "connection refused",
+    ConnectionResetError: "connection reset",
+    socket.gaierror: "no address is known for this name",
+}
+
+
+def cause(error: BaseException) -> str:
+    """Return the innermost error as text or as the name of its class, because the errors around it hold URLs."""
+    inner: object = error
+    while isinstance(inner, BaseException):
+        error = inner
+        inner = getattr(error, "reason", None) or error.__cause__ or [None, *error.args][-1]
+    return _CAUSES.get(type(error), type(error).__name__)

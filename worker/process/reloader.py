@@ -11,19 +11,17 @@ import subprocess
 import threading
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from worker.process.environment import environment
 from worker.process.hang_up import HangUp
 from worker.process.intake_orders import command
 from worker.process.reloading import Mailbox, reload_folder
 from worker.process.replacement import want_replacement
+from worker.telemetry.lazy_log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-log = structlog.get_logger()
 #: Seconds that the check of a file may take.
 CHECK_WITHIN: Final = 60.0
 

@@ -6,17 +6,15 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import structlog
 from pydantic import BaseModel, ValidationError
 
 from worker.settings.map_formats import Entries, MapError, parse
 from worker.settings.secret_files import FILE
+from worker.telemetry.lazy_log import log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-log = structlog.get_logger()
 
 #: Seconds from one look at the files to the next.
 _EVERY: Final = 1.0

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from pydantic import BaseModel, SecretStr
+
+from worker.telemetry.lazy_log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-log = structlog.get_logger()
 
 #: What a value begins with that stands in a file of its own: a secret, or a map of an account.
 FILE: Final = "file:"

@@ -12,8 +12,7 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
+from worker.telemetry.lazy_log import log
 from worker.telemetry.spans import Span
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from worker.telemetry.otel import Tracing
     from worker.telemetry.spans import Fact, TracedOrder
-
-log = structlog.get_logger()
 
 #: The variables that name a collector.
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")

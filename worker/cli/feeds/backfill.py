@@ -13,7 +13,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedCo
 
 from tasks.accept import route_order
 from worker.app import nudge
-from worker.cli.display import TextColumn
 from worker.cli.options import (
     confirm_or_abort,
     open_runtime,
@@ -23,6 +22,7 @@ from worker.cli.options import (
     resolve_since,
     resolve_time,
 )
+from worker.cli.progress import TextColumn
 from worker.cli.results import console, say
 from worker.durations import count_of
 from worker.errors import IntakeError, PermanentError

@@ -10,7 +10,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 from rich.text import Text
 
-from worker.cli.display import Table, TextColumn, line
+from worker.cli.display import Table, line
 from worker.cli.options import (
     confirm_or_abort,
     json_option,
@@ -20,6 +20,7 @@ from worker.cli.options import (
     resolve_since,
     resolve_time,
 )
+from worker.cli.progress import TextColumn
 from worker.cli.results import console
 from worker.errors import AuthFailed, IntakeError
 from worker.operations.acting import acting, recorded

@@ -8,7 +8,6 @@ import time
 from typing import Final
 
 import click
-from rich.live import Live
 
 from worker.cli.options import open_runtime
 from worker.cli.results import console
@@ -36,6 +35,8 @@ def command(*, watch: bool, as_json: bool) -> None:
     elif not watch:
         out.print(screen(full_document(rt), out.width, rows))
     else:
+        from rich.live import Live
+
         with (
             contextlib.suppress(KeyboardInterrupt),
             Live(screen(full_document(rt), out.width, rows), console=out, screen=True) as live,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Never
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from worker.cli.display import TextColumn
+from worker.cli.progress import TextColumn
 from worker.cli.run.supervisor import die_with_parent
 from worker.errors import IntakeError
 from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, stop_at_end

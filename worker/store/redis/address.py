@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from redis import Redis, asyncio
-from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -130,7 +129,7 @@ class RedisAddress:
 
     def async_client(self, **options: Any) -> asyncio.Redis:
         """Return the same client for asyncio."""
-        made: asyncio.Redis = self._client(asyncio.Redis, AsyncSentinel, options)
+        made: asyncio.Redis = self._client(asyncio.Redis, asyncio.Sentinel, options)
         return made
 
     def _client(self, kind: type[Any], sentinel: type[Any], options: dict[str, Any]) -> Any:
