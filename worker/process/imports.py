@@ -42,9 +42,8 @@ class _Finder:
         if name in _DEFERRED:
             spec = PathFinder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None and _is_imported_by(_DEFERRED[name]):
-                return ModuleSpec(
-                    name, _Deferred(spec.loader, spec.submodule_search_locations or []), origin=spec.origin
-                )
+                deferred: Any = _Deferred(spec.loader, spec.submodule_search_locations or [])
+                return ModuleSpec(name, deferred, origin=spec.origin)
             return spec
         if _is_imported_by(_OPTIONAL.get(name, "")):
             raise ModuleNotFoundError(f"{name} is not needed", name=name)

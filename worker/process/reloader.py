@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from worker.process.environment import environment
 from worker.process.hang_up import HangUp
 from worker.process.intake_orders import command
+from worker.process.lazy_log import log
 from worker.process.reloading import Mailbox, reload_folder
 from worker.process.replacement import want_replacement
-from worker.telemetry.lazy_log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from worker.process.lazy_log import log
 from worker.settings.map_formats import Entries, MapError, parse
 from worker.settings.secret_files import FILE
-from worker.telemetry.lazy_log import log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, SecretStr
 
-from worker.telemetry.lazy_log import log
+from worker.process.lazy_log import log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

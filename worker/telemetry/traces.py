@@ -12,7 +12,7 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from worker.telemetry.lazy_log import log
+from worker.process.lazy_log import log
 from worker.telemetry.spans import Span
 
 if TYPE_CHECKING:
