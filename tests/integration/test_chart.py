@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from support.process_secrets import expected
 from support.programs import require_program
 from worker.cli.run.processes import COMMANDS
 
@@ -28,10 +29,16 @@ CUSTOM = {"ScaledObject", "ServiceMonitor"}
 #: Everything that can be on at once.
 EVERYTHING: dict[str, Any] = {
     "imagePullSecrets": [{"name": "registry"}],
-    "secrets": {"env": ["intake", "flower"], "files": ["shop-nl", "shop.be"]},
+    "secrets": {
+        "redis": "redis",
+        **{group: [group] for group in ("accounts", "producers", "alarms", "flower")},
+        "files": {"accounts": ["shop-nl", "shop.be"], "producers": ["hooks"], "alarms": ["mail"], "flower": ["oauth"]},
+    },
+    "env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
     "worker": {"replicas": 3, "resources": {"limits": {"memory": "2Gi"}}},
     "flower": {"enabled": True},
     "web": {"enabled": True},
+    "receive": {"enabled": True},
     "metrics": {"serviceMonitor": True, "labels": {"release": "prometheus"}},
     "keda": {"enabled": True, "min": 2, "max": 6},
     "networkPolicy": {
@@ -135,17 +142,29 @@ def test_every_pod_is_restricted_and_takes_its_settings_only_from_what_the_value
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
-        assert [source["secretRef"]["name"] for source in container["envFrom"]] == ["intake", "flower"]
-        mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-        secrets = {volume["name"]: volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
-        assert {path: secrets[volume] for path, volume in mounts.items() if volume in secrets} == {
-            "/run/secrets/shop-nl": "shop-nl",
-            "/run/secrets/shop.be": "shop.be",
-        }
         (spread,) = spec["topologySpreadConstraints"]
         labels = everything[kind, name]["spec"]["template"]["metadata"]["labels"]
         assert spread["labelSelector"]["matchLabels"].items() <= labels.items(), name
         assert "memory" in container["resources"]["limits"], name
+
+
+def test_each_process_gets_its_own_secrets_and_its_own_user_of_redis(everything: Manifests) -> None:
+    files: dict[str, list[str]] = EVERYTHING["secrets"]["files"]
+    for name, (user, groups) in expected().items():
+        spec = pod(everything, name)
+        (container,) = spec["containers"]
+        environ = {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+        assert environ["REDIS_URL"] == {"secretKeyRef": {"name": "redis", "key": user}}, name
+        assert environ["INTAKE_PROCESS"] == name
+        assert environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+        assert {source["secretRef"]["name"] for source in container.get("envFrom", [])} == groups, name
+        mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+        secrets = {volume["name"]: volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume}
+        own = [file for group in groups for file in files[group]]
+        assert {path: secrets[volume] for path, volume in mounts.items() if volume in secrets} == {
+            f"/run/secrets/{file}": file for file in own
+        }, name
+        assert len(secrets) == len(own), name
 
 
 def test_no_pod_can_be_reached_but_by_the_named_peers(tmp_path: Path, everything: Manifests) -> None:
@@ -205,7 +224,9 @@ WRONG: dict[str, Any] = {
     "/keda/min": {"keda": {"enabled": True, "min": 0}},
     "/keda/prometheus": {"keda": {"prometheus": "prometheus:9090"}},
     "/resources/limits/memory": {"resources": {"limits": {"memory": "much"}}},
-    "/secrets/env/0": {"secrets": {"env": ["My Secret"]}},
+    "/secrets/accounts/0": {"secrets": {"accounts": ["My Secret"]}},
+    "/secrets/files/alarms/0": {"secrets": {"files": {"alarms": ["My Secret"]}}},
+    "/env/PORT": {"env": {"PORT": 80}},
     "/config": {"config": "[providers.shop]"},
 }
 
@@ -242,9 +263,10 @@ def test_each_wrong_value_alone_is_refused() -> None:
     [
         ({"keda": {"enabled": True}, "hpa": {"enabled": True}}, "Enable one."),
         ({"keda": {"enabled": True}, "metrics": {"enabled": False}}, "keda.enabled needs metrics.enabled"),
+        ({"flower": {"enabled": True}}, "flower.enabled needs a Secret with FLOWER_BASIC_AUTH"),
         ({"hpa": {"min": 5}}, "hpa.min is 5, more than hpa.max, which is 4."),
     ],
-    ids=["two autoscalers", "keda without metrics", "more than the most"],
+    ids=["two autoscalers", "keda without metrics", "Flower without a password", "more than the most"],
 )
 def test_helm_refuses_values_that_do_not_go_together(tmp_path: Path, values: dict[str, Any], message: str) -> None:
     done = helm(tmp_path, values, "template", "shop")

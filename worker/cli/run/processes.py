@@ -22,6 +22,7 @@ COMMANDS = {
     "beat": "celery --quiet -A worker.app beat --scheduler celery.beat:Scheduler --pidfile= --loglevel WARNING",
     "flower": "intake run flower",
     "web": "intake web",
+    "receive": "intake receive",
 }
 
 

@@ -12,6 +12,7 @@ app.kubernetes.io/component: {{ .name }}
 {{- /* One process: a dict of root, name, args, values, and what the process has of its own. Without `replicas`, an autoscaler
 decides how many there are. */ -}}
 {{- define "intake.deployment" -}}
+{{- $secrets := include "intake.secrets" . | fromYaml }}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -80,11 +81,18 @@ spec:
           env:
             - name: INTAKE_LOG_FORMAT
               value: json
-            {{- range $name, $value := .env }}
+            - name: INTAKE_PROCESS
+              value: {{ .name }}
+            - name: REDIS_URL
+              valueFrom:
+                secretKeyRef:
+                  name: {{ .root.Values.secrets.redis }}
+                  key: {{ if has .name (list "metrics" "flower") }}{{ .name }}{{ else }}worker{{ end }}
+            {{- range $name, $value := merge (default dict .env) .root.Values.env }}
             - name: {{ $name }}
               value: {{ $value | quote }}
             {{- end }}
-          {{- with .root.Values.secrets.env }}
+          {{- with $secrets.env }}
           envFrom:
             {{- range . }}
             - secretRef:
@@ -126,7 +134,7 @@ spec:
             - name: config
               mountPath: /etc/intake
               readOnly: true
-            {{- range .root.Values.secrets.files }}
+            {{- range $secrets.files }}
             - name: secret-{{ . | replace "." "-" }}
               mountPath: /run/secrets/{{ . }}
               readOnly: true
@@ -139,7 +147,7 @@ spec:
         - name: config
           configMap:
             name: {{ .root.Release.Name }}-config
-        {{- range .root.Values.secrets.files }}
+        {{- range $secrets.files }}
         - name: secret-{{ . | replace "." "-" }}
           secret:
             secretName: {{ . }}
@@ -148,6 +156,19 @@ spec:
           emptyDir: {}
         - name: tmp
           emptyDir: {}
+{{- end -}}
+
+{{- /* The Secrets of one process (a dict of root and name), as variables and as files: those of what it uses. */ -}}
+{{- define "intake.secrets" -}}
+{{- $used := dict "worker" (list "accounts") "listen" (list "producers" "alarms") "upkeep" (list "alarms") }}
+{{- $used = merge $used (dict "receive" (list "producers") "flower" (list "flower")) }}
+{{- $env := list }}
+{{- $files := list }}
+{{- range default list (get $used .name) }}
+{{- $env = concat $env (default list (get $.root.Values.secrets .)) }}
+{{- $files = concat $files (default list (get $.root.Values.secrets.files .)) }}
+{{- end }}
+{{- dict "env" (uniq $env) "files" (uniq $files) | toYaml }}
 {{- end -}}
 
 {{- /* How an autoscaler removes workers. */ -}}
