@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -97,6 +98,7 @@ def test_a_stopped_worker_releases_its_claims_at_once_and_another_continues(crew
     times = [terminate(stack, crew.start("worker", "first"), each="process, as systemd does")]
     before = stack.created()
     second = crew.start("worker", "second")
+    stack.wait(lambda: bool(re.search(r"second@\S+ ready", stack.log())), 60, "another worker")
     stack.wait(lambda: stack.created() > before, LEASE, "another continues")
     times.append(terminate(stack, second))
     comparison = stack.compare()
