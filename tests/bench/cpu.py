@@ -31,7 +31,7 @@ PARTS: Final = {
     ),
     "shape for the target": ("worker.systems.dropday.target",),
     "log": ("worker.telemetry.log", "structlog", "logging"),
-    "the story": ("tasks",),
+    "the history": ("tasks",),
     "Celery": ("celery", "kombu", "billiard"),
 }
 CONFIG = """
@@ -71,7 +71,7 @@ def part_of(stack: str) -> str:
         for part, owners in PARTS.items():
             if any(module == owner or module.startswith(f"{owner}.") for owner in owners):
                 return part
-    return "the story"
+    return "the history"
 
 
 def _read_samples(directory: Path) -> Counter[str]:

@@ -137,14 +137,14 @@ def measure_store(
         store.accept(start, min(start + 20_000, first + orders))
         store.deliver()
     full = store.used()
-    figures["delivered, with its story"] = (full - empty) / orders
+    figures["delivered, with its history"] = (full - empty) / orders
     figures["few/s"], figures["many/s"] = _compare(few, store, first + orders)
     key = f"shop:{first + orders // 2}"
     figures["show"] = store.seconds_of(lambda: store.ledger.entries(["t"], key))
     figures["status"] = store.seconds_of(store.lane.status)
     report("after the time of the stories")
     store.expire_histories()
-    figures["delivered, story over"] = (store.used() - empty) / (orders + SPEED)
+    figures["delivered, history expired"] = (store.used() - empty) / (orders + SPEED)
     [entry] = store.ledger.entries(["t"], key)
     if entry.record["state"] != "delivered" or store.redis.zcard(keys.LaneKeys.of("t").due):
         raise click.ClickException("the ledger does not know its orders any more")
@@ -159,7 +159,7 @@ def _measure(stage: Stage, orders: int, ids: str, samples: Sequence[Order]) -> l
                 Store(many, _IDS[ids], samples), Store(few, _IDS[ids], samples), orders, status.update
             )
     note = f"{orders:,} orders; the target's ids: {ids}"
-    states = ("waiting", "delivered, with its story", "delivered, story over")
+    states = ("waiting", "delivered, with its history", "delivered, history expired")
     alternative = "its JSON"
     figures = [
         Figure(f"Redis by order, {state}, {note}", "bytes", (numbers[state],), (size,), alternative) for state in states

@@ -57,7 +57,7 @@ def pair(provider: System, target: System) -> Iterator[str]:
 
 def index(providers: Iterable[str], targets: Sequence[str]) -> Iterator[str]:
     """Yield the lines of the page that links to the pages of all pairs."""
-    yield "# What becomes of every field"
+    yield "# Every field, from each system to each other"
     yield ""
     yield f"| from | {' | '.join(f'to {NAMES[target]}' for target in targets)} |"
     yield f"|---|{'---|' * len(targets)}"
