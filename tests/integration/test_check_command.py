@@ -263,7 +263,7 @@ def test_a_missing_settings_file_is_reported_with_its_path(tmp_path: Path) -> No
     assert (done.exit_code, done.stderr) == (
         2,
         (
-            "Error: intake.toml: (the file): is not there. Write it (intake init asks for what it needs),"
+            "Error: intake.toml: (the file): does not exist. Write it (intake init asks for what it needs),"
             " or name another one by --config or $INTAKE_CONFIG.\n"
         ),
     )

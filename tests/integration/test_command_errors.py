@@ -50,7 +50,7 @@ def test_each_command_names_the_path_of_a_missing_settings_file(
     monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "none.toml"))
     result = intake(*words)
     assert result.exit_code == 2
-    assert "is not there. Write it (" in result.output
+    assert "does not exist. Write it (" in result.output
     assert "intake init" in result.output
 
 

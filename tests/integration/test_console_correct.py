@@ -91,7 +91,7 @@ def test_a_correction_is_undone(consoles: Consoles, rt: Runtime) -> None:
     ("changes", "said"),
     [
         ({}, "Nothing would change"),
-        ({"seen": "0"}, "Somebody was faster"),
+        ({"seen": "0"}, "Someone else changed it first"),
         ({"field:currency": "??"}, "This cannot be corrected"),
     ],
 )

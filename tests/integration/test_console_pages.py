@@ -292,7 +292,7 @@ def test_of_two_people_one_decides_and_the_other_learns_what_happened(
     for person, form in losers:
         response = person.post(path, form)
         assert response.status_code == 409, response.text
-        assert "Somebody was faster" in response.text
+        assert "Someone else changed it first" in response.text
     assert state(rt, key) == before
     assert [entry.history for entry in rt.ledger.entries(["warehouse"], key)] == events
 

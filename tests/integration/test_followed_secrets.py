@@ -106,7 +106,7 @@ def test_a_secret_is_what_its_file_holds_now(tmp_path: Path, replaced: str) -> N
     assert "two" not in repr(secret)
 
 
-@pytest.mark.parametrize("state", ["is not there", "is empty", "cannot be read: is a directory"])
+@pytest.mark.parametrize("state", ["does not exist", "is empty", "cannot be read: is a directory"])
 def test_a_file_without_a_secret_leaves_the_last_one_in_use_and_is_logged_once(tmp_path: Path, state: str) -> None:
     file = tmp_path / "key"
     file.write_text("one")
@@ -114,7 +114,7 @@ def test_a_file_without_a_secret_leaves_the_last_one_in_use_and_is_logged_once(t
     file.unlink()
     if state == "is empty":
         file.write_text(" \n")
-    elif state != "is not there":
+    elif state != "does not exist":
         file.mkdir()
     with capture_logs() as lines:
         assert [secret.get_secret_value() for _ in range(3)] == ["one"] * 3

@@ -52,7 +52,7 @@ def test_init_writes_a_valid_file_with_correct_defaults_for_every_kind(option: s
     plain = load_written(text)
     assert "mine" in {**plain.providers, **plain.targets}
     # A line that begins with "# key = " shows the default: removing the # changes nothing.
-    uncommented = re.sub(r"(?m)^# (\[redis\]|\w+ = (?!.*…).*)$", r"\1", text)
+    uncommented = re.sub(r"(?m)^# (\[redis\]|(?!env_file)\w+ = (?!.*…).*)$", r"\1", text)
     uncommented = uncommented.replace("[redis]\nurl", "[redis]\n# url").replace("only = ", "# only = ")
     with_defaults = load_written(uncommented)
     own = {"file", "text", "fingerprint"}
@@ -184,3 +184,17 @@ def _until(leader: int, words: str, seconds: float = 60.0) -> str:
             except OSError:  # the process has ended
                 break
     return seen
+
+
+def test_init_names_a_file_for_the_variables_and_writes_it_for_its_owner() -> None:
+    words = ("init", "--provider", "retailcrm:shop", "--target", "dropday", "--env-file", ".env", "--yes")
+    Path(".env").write_text("SHOP_API_KEY=s3cret")
+    result = intake(*words)
+    assert "fill in .env: SHOP_URL, SHOP_API_KEY, DROPDAY_API_KEY, DROPDAY_ACCOUNT_ID" in result.output
+    assert "export" not in result.output
+    lines = ["SHOP_API_KEY=s3cret", "SHOP_URL=", "DROPDAY_API_KEY=", "DROPDAY_ACCOUNT_ID="]
+    assert Path(".env").read_text().splitlines() == lines
+    assert tomllib.loads(Path("intake.toml").read_text())["secrets"] == {"env_file": ".env"}
+    Path(".env").unlink()
+    assert intake(*words, "--force").exit_code == 0
+    assert Path(".env").stat().st_mode & 0o777 == 0o600

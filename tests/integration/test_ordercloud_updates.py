@@ -64,7 +64,7 @@ def test_an_update_overwrites_our_fields_and_keeps_the_others(box: Sandbox, clou
     again = stored_order(box, reference)
     assert without_nulls({**again, "LastUpdated": None}) == without_nulls({**stored, "LastUpdated": None})
     assert submitted(box, reference) == 1
-    with pytest.raises(Rejected, match="is not there any more"):
+    with pytest.raises(Rejected, match="it no longer exists"):
         target.update(CHANGED, "never", "never", Changes.all(CHANGED))
 
 

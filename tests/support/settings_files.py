@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from worker.settings.document import ConfigErrors
 from worker.settings.load import Settings, load
+from worker.settings.needs import EVERYTHING, Needs
 from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
@@ -68,15 +69,16 @@ to = ["store"]
 """
 
 
-def read(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Settings:
+def read(tmp_path: Path, text: str, environ: dict[str, str] | None = None, needs: Needs = EVERYTHING) -> Settings:
     file = tmp_path / "intake.toml"
     file.write_text(text)
-    return load(file, ENV if environ is None else environ, {"crm": Crm, "shop": Shop}, {"shop": Shop}, webhook_kinds())
+    environ, kinds = ENV if environ is None else environ, {"crm": Crm, "shop": Shop}
+    return load(file, environ, kinds, {"shop": Shop}, webhook_kinds(), needs=needs)
 
 
-def problems(tmp_path: Path, text: str) -> list[str]:
+def problems(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
     with pytest.raises(ConfigErrors) as refused:
-        read(tmp_path, text)
+        read(tmp_path, text, environ)
     prefix = f"{tmp_path / 'intake.toml'}: "
     lines = str(refused.value).splitlines()
     assert all(line.startswith(prefix) for line in lines)

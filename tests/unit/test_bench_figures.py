@@ -69,7 +69,7 @@ def test_processor_time_counts_for_the_innermost_part_and_not_for_its_callers() 
     )
     assert part_of(task + "worker.store.orders.lanes:settle;redis.client:execute;schemas.order:fingerprint") == "ledger"
     assert part_of(task + "worker.systems.dropday.target:create;schemas.dropday:of") == "shape for the target"
-    assert part_of(task + "pydantic.main:model_validate_json") == "the story"
+    assert part_of(task + "pydantic.main:model_validate_json") == "the history"
     assert part_of("celery.worker:start;redis.connection:read") == "Celery"
 
 

@@ -70,7 +70,7 @@ def test_a_port_in_use_and_an_address_of_another_machine_are_refused(tmp_path: P
         for address in ("192.0.2.7", "flower.invalid"):
             with pytest.raises(ConfigError, match=f"cannot be used at {address}"):
                 check_address({**options, "address": address})
-    with pytest.raises(ConfigError, match="FLOWER_UNIX_SOCKET: lies in a folder that is not there"):
+    with pytest.raises(ConfigError, match="FLOWER_UNIX_SOCKET: is in a folder that does not exist"):
         check_address({"unix_socket": str(tmp_path / "run" / "flower.sock")})
 
 

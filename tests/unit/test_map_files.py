@@ -181,7 +181,7 @@ def test_a_broken_file_keeps_the_last_map_and_is_logged_once(
     )
     skus.unlink()
     assert product_map(loaded) == {"MUG": "P-1"}
-    assert [found.reason for found in loaded.targets["store"].map_problems] == ["skus.csv: is not there"]
+    assert [found.reason for found in loaded.targets["store"].map_problems] == ["skus.csv: does not exist"]
     skus.write_text("MUG,P-3\n")
     assert (product_map(loaded), loaded.targets["store"].map_problems) == ({"MUG": "P-3"}, [])
     output = capsys.readouterr().out
@@ -213,7 +213,7 @@ def test_one_broken_map_does_not_stop_the_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "content", "message"),
     [
-        ("file:none.csv", "", "none.csv: is not there. Its name is relative to the folder of intake.toml."),
+        ("file:none.csv", "", "none.csv: does not exist. Its name is relative to the folder of intake.toml."),
         ("file:skus.csv", "MUG,P-1\nCUP\n", "skus.csv: line 2: has no second column. Write one entry a line: MUG-1,"),
         ("file:skus.csv", "", "skus.csv: has no entry. Write one entry a line: MUG-1,product-1."),
         ("file:", "", ": does not name a file, or a file and two of its columns. Write"),

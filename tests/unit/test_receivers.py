@@ -162,7 +162,7 @@ WRONG = [
     ),
     (
         table("mail", host="h", sender="a@b.example", user="me", password="k-123"),
-        "mail.password: is a secret, and stands in the file itself. ",
+        "mail.password: is a secret, and is written in the file itself. ",
     ),
     (table("mail", host="h", sender="a@b.example", ca_file="ca.pem"), "mail.ca_file: is not a file. "),
     (table("web", url="http://intake.example"), "web.url: is http, and "),
@@ -179,7 +179,7 @@ def test_a_wrong_receiver_or_mail_server_is_refused_with_a_remedy(text: str, rea
 def test_a_hook_must_come_from_the_environment_and_is_never_shown(tmp_path: Path) -> None:
     url = "https://hooks.example/T/secret?sig=1"
     (line,) = problems(tmp_path, GOOD + table("alarms.to.slack", url=url))
-    assert line.startswith("alarms.to.slack.url: is a secret, and stands in the file itself. ")
+    assert line.startswith("alarms.to.slack.url: is a secret, and is written in the file itself. ")
     settings = read(tmp_path, GOOD + table("alarms.to.slack", url="env:HOOK"), ENV | {"HOOK": url})
     assert [to.setting for to in settings.alarms.destinations()] == ["alarms.to.slack.url"]
     assert "T/secret" not in repr(settings) + line

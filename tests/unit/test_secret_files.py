@@ -65,14 +65,14 @@ def test_every_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["key", "redis", "broker", "alarms", "mail", "producer"])
-@pytest.mark.parametrize("state", ["is not there", "is empty", "cannot be read: is a directory"])
+@pytest.mark.parametrize("state", ["does not exist", "is empty", "cannot be read: is a directory"])
 def test_a_file_without_a_secret_is_named_once_for_each_key(tmp_path: Path, name: str, state: str) -> None:
     write(tmp_path)
     file = tmp_path / "run" / name
     file.unlink()
     if state == "is empty":
         file.write_text("\n")
-    elif state != "is not there":
+    elif state != "does not exist":
         file.mkdir()
     found = problems(tmp_path, EVERYWHERE)
     assert found

@@ -114,7 +114,7 @@ def test_the_file_in_the_readme_is_accepted_by_the_real_kinds(tmp_path: Path) ->
         (
             None,
             (
-                "is not there. Write it (intake init asks for what it needs),"
+                "does not exist. Write it (intake init asks for what it needs),"
                 " or name another one by --config or $INTAKE_CONFIG."
             ),
         ),

@@ -64,7 +64,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
             'api_key = "env:KEY"\n\n[targets',
             'api_key = "s3cret"\n[targets',
             (
-                "providers.shop-nl.api_key: is a secret, and stands in the file itself."
+                "providers.shop-nl.api_key: is a secret, and is written in the file itself."
                 ' Put it into the environment and write api_key = "env:SHOP_NL_API_KEY".'
             ),
         ),
@@ -179,7 +179,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
             "[providers.shop-nl]",
             "[redis]\nurl = 'redis://:hush@redis.example/0'\n[providers.shop-nl]",
             (
-                "redis.url: is a secret, and stands in the file itself."
+                "redis.url: is a secret, and is written in the file itself."
                 ' Put it into the environment and write url = "env:REDIS_URL".'
             ),
         ),
@@ -203,14 +203,14 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
             "[providers.shop-nl]",
             "[clocks]\ndrain = '1s'\n[providers.shop-nl]",
             (
-                "clocks.drain: a drain of 1s ends before the next sweep, which comes each 1s: a full lane would stand still in"
+                "clocks.drain: a drain of 1s ends before the next sweep, which comes every 1s: a full lane would stand still in"
                 " between. Make drain longer than sweep."
             ),
         ),
         (
             "[providers.shop-nl]",
             "[clocks]\nhint = '500ms'\n[providers.shop-nl]",
-            "clocks.hint: a hint of 500ms is over before the next sweep, which comes each 1s: each sweep would send busy workers one message more. Make hint longer than sweep.",
+            "clocks.hint: a hint of 500ms ends before the next sweep, which comes every 1s: each sweep would send busy workers one message more. Make hint longer than sweep.",
         ),
         (
             "[providers.shop-nl]",

@@ -46,10 +46,10 @@ class Clocks(Table):
             effect = "the work of a killed worker would be taken up too late"
             yield "lease", f"{facts}: {effect}", f"Keep lease + 2 * sweep under {say(_PROMISE)}."
         if self.drain <= self.sweep:
-            facts = f"a drain of {say(self.drain)} ends before the next sweep, which comes each {say(self.sweep)}"
+            facts = f"a drain of {say(self.drain)} ends before the next sweep, which comes every {say(self.sweep)}"
             yield "drain", f"{facts}: a full lane would stand still in between", "Make drain longer than sweep."
         if self.hint <= self.sweep:
-            facts = f"a hint of {say(self.hint)} is over before the next sweep, which comes each {say(self.sweep)}"
+            facts = f"a hint of {say(self.hint)} ends before the next sweep, which comes every {say(self.sweep)}"
             effect = "each sweep would send busy workers one message more"
             yield "hint", f"{facts}: {effect}", "Make hint longer than sweep."
         if self.hint + 2 * self.sweep >= _PROMISE:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from worker.errors import ConfigError
+from worker.settings.env_file import with_env_file
 from worker.settings.fingerprint import fingerprint
 from worker.settings.needs import EVERYTHING
 from worker.settings.secret_files import FILE, FileSecret, SecretFileError
@@ -108,6 +109,9 @@ class Document:
         if not NAME.fullmatch(self.address):
             remedy = "Use a-z, 0-9 and -, at most 41: INTAKE_ADDRESS=nat-a."
             self.add_error(("INTAKE_ADDRESS",), "the environment variable INTAKE_ADDRESS is not a name", remedy)
+        environ, self.env_file, wrong = with_env_file(values, self.folder, environ)
+        for reason, remedy in wrong:
+            self._note_unset(("secrets", "env_file"), reason, remedy)
         self.values: dict[str, Any] = self._fill_in(values, (), environ)
 
     def _fill_in(self, value: Any, key: Key, environ: Mapping[str, str]) -> Any:
@@ -126,7 +130,8 @@ class Document:
         else:
             state = "is empty" if match[1] in environ else "is not set"
             reason = f"the environment variable {match[1]} {state}"
-            self._note_unset(key, reason, f"Set it before the start: export {match[1]}=…")
+            remedy = f"Set it before the start: export {match[1]}=…"
+            self._note_unset(key, reason, f"Add to {self.env_file.name}: {match[1]}=…" if self.env_file else remedy)
         self.from_outside.add(key)
         if self.may_lack(key) and key[-1] == "url" and key[0] != "redis":
             return f"https://{'.'.join(map(str, key))}.invalid"  # an address of its own, which nobody calls
@@ -194,7 +199,7 @@ class Document:
         """Add the error of a secret that is written in the file itself."""
         variable = re.sub(r"[^A-Z0-9]", "_", "_".join(map(str, key[-2:])).upper())
         remedy = f'Put it into the environment and write {key[-1]} = "env:{variable}".'
-        self.add_error(key, "is a secret, and stands in the file itself", remedy)
+        self.add_error(key, "is a secret, and is written in the file itself", remedy)
 
     def add_unknown(self, key: Key, known: Iterable[str]) -> None:
         """Add the error of an unknown key, with the most similar of the `known` names."""
@@ -277,7 +282,7 @@ def read_file(
         return Document(file, text, environ, needs)
     except FileNotFoundError:
         remedy = "Write it (intake init asks for what it needs), or name another one by --config or $INTAKE_CONFIG."
-        raise unusable("is not there", remedy) from None
+        raise unusable("does not exist", remedy) from None
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise unusable(f"cannot be read: {reason}", "Make it a file that you may read.") from None

@@ -89,7 +89,7 @@ def check_address(options: Mapping[str, Any]) -> None:
     """Raise ConfigError if Flower cannot listen at its port: it would end with a traceback."""
     if path := options.get("unix_socket"):
         if not Path(path).parent.is_dir():
-            raise _refused("unix_socket", "lies in a folder that is not there", "Create the folder.")
+            raise _refused("unix_socket", "is in a folder that does not exist", "Create the folder.")
         return
     port, host = options["port"], options["address"]
     try:

@@ -50,8 +50,15 @@ class Log(Table):
     format: Literal["auto", "json", "text"] = "auto"
 
 
+class Secrets(Table):
+    """The `[secrets]` table: a file with variables for `env:NAME`. The environment has precedence over it."""
+
+    env_file: str | None = Field(default=None, min_length=1)
+
+
 #: The tables that the file may have, and the model of each, or of each table in it (`[providers.NAME]`).
 SECTION_MODELS: Final[Mapping[str, type[BaseModel]]] = {
+    "secrets": Secrets,
     "redis": Redis,
     "celery": Celery,
     "clocks": Clocks,
@@ -78,6 +85,8 @@ class Settings(Table):
     #: The text of the file, and what tells it from another one (see `worker/settings/fingerprint.py`).
     text: str = Field(default="", repr=False)
     fingerprint: str = ""
+    #: The file with variables that `[secrets] env_file` names.
+    env_file: Path | None = None
     redis_url: str | None = Field(default=None, repr=False)
     broker_url: str | None = Field(default=None, repr=False)
     data_dir: Path
@@ -165,6 +174,7 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
     document = read_file(path, environ, copy=copy, needs=needs)
     for name in sorted(document.values.keys() - set(SECTION_MODELS)):
         document.add_unknown((name,), SECTION_MODELS)
+    document.section(Secrets, "secrets")
     redis, celery = document.section(Redis, "redis"), document.section(Celery, "celery")
     for at, url in ((("redis", "url"), redis.url), (("celery", "broker"), celery.broker)):
         if url and has_password(url) and at not in document.from_outside:
@@ -191,6 +201,7 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
         file=document.file,
         text=document.text,
         fingerprint=document.fingerprint,
+        env_file=document.env_file,
         redis_url=redis.url,
         broker_url=celery.broker,
         data_dir=path.absolute().parent / (environ.get("INTAKE_DATA_DIR") or redis.data_dir),

@@ -47,7 +47,7 @@ class MapFile:
         except MapError as error:
             result, seen = error, self._stat() if self._valid else ()
         except FileNotFoundError:
-            result, seen = MapError("is not there", "Its name is relative to the folder of intake.toml."), ()
+            result, seen = MapError("does not exist", "Its name is relative to the folder of intake.toml."), ()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             result, seen = MapError(f"cannot be read: {reason.lower()}", "Make it a file that Intake may read."), ()

@@ -61,7 +61,7 @@ class FileSecret(SecretStr):
                 return self._secret_value
             text = self._path.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
-            raise SecretFileError("is not there") from None
+            raise SecretFileError("does not exist") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise SecretFileError(f"cannot be read: {reason.lower()}") from None

@@ -80,8 +80,8 @@ class Endpoint:
         except Exception:
             # A bug of ours: the log names the place.
             log.exception("console.failed", page=self._page.path)
-            text = "This page has a fault of its own, which is in the log. Nothing was done twice."
-            return self._refusal(visit, Refused(500, "Something went wrong", text))
+            text = "This page has a bug; the log has the details. Nothing was done twice."
+            return self._refusal(visit, Refused(500, "This page failed", text))
 
     def _show(self, request: Request, visit: Visit) -> Response:
         if self._page.role == EVERYBODY:

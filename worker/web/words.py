@@ -106,6 +106,6 @@ ANSWERS: Final = {
     "done": "Done.",
     "found": "{target} has it: it counts as delivered now.",
     "again": "{target} does not have it: it is queued again.",
-    "unknown": "{target} could not say. It stays in doubt, with the new answer.",
+    "unknown": "{target} could not confirm it. It stays in doubt, with the new answer.",
     "away": "{target} does not answer now, or its limit is used up. The order stays in doubt.",
 }

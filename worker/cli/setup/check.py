@@ -21,6 +21,7 @@ from worker.errors import ConfigError, StoreFull
 from worker.operations.examples import examples
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings.document import ConfigErrors
+from worker.settings.env_file import is_readable_by_others
 from worker.settings.identity import declared
 from worker.settings.references import is_unique
 from worker.store.health.signs import SWEPT
@@ -127,6 +128,9 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     """Yield what valid settings say; refused settings never get here."""
     clocks, count = settings.clocks, len(settings.providers) + len(settings.targets)
     yield Finding(settings.file, "ok", f"{count_of(count, 'account')}, {count_of(len(settings.routes), 'route')}")
+    if settings.env_file and is_readable_by_others(settings.env_file):
+        detail = f"other users of this machine can read {settings.env_file.name}"
+        yield Finding("secrets.env_file", "warning", detail, f"chmod 600 {settings.env_file.name}")
     lease, sweep = format_duration(clocks.lease), format_duration(clocks.sweep)
     yield Finding("clocks", "ok", f"orders of a killed worker are retried after {lease}, checked every {sweep}")
     for route in settings.routes:

@@ -17,6 +17,7 @@ from worker.operations.examples import examples
 from worker.process.environment import environment
 from worker.settings.addresses import web_url
 from worker.settings.document import NAME, NO_NAME, SettingError, secrets_of
+from worker.settings.env_file import parse_env_file
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
 
@@ -45,7 +46,7 @@ def _pairs(_ctx: click.Context, option: click.Parameter, values: tuple[str, ...]
     epilog=examples(
         "intake init",
         "intake init --provider retailcrm:shop-nl --target dropday:warehouse --yes",
-        "intake init --provider dropstream --target dropboy --dry-run",
+        "intake init --provider dropstream --target dropboy --env-file .env",
     ),
 )
 @click.option(
@@ -65,6 +66,7 @@ def _pairs(_ctx: click.Context, option: click.Parameter, values: tuple[str, ...]
     help="Account to write to; repeatable.",
 )
 @click.option("--url", "urls", multiple=True, metavar="NAME=URL", help="URL of an account; repeatable.")
+@click.option("--env-file", metavar="FILE", help="File for the variables (.env), named in the settings.")
 @click.option("--yes", is_flag=True, help="Ask nothing: what is not named comes from the environment.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
@@ -91,12 +93,15 @@ def command(**options: Any) -> None:
     targets = [draft.name for draft in accounts if draft.section == "targets"]
     for draft in accounts:
         draft.to = draft.to or targets
-    text = settings_text(accounts, kinds, datetime.now(UTC))
+    text = settings_text(accounts, kinds, datetime.now(UTC), options["env_file"])
     if options["dry_run"]:
         click.echo(text)
         return
     path.write_text(text, encoding="utf-8")
-    _print_next(path, accounts, kinds)
+    names = _variables(accounts, kinds)
+    if options["env_file"]:
+        _add_variables(path.absolute().parent / options["env_file"], names)
+    _print_next(path, names, options["env_file"])
 
 
 def _drafts_from(options: dict[str, Any], kinds: Kinds) -> list[AccountDraft]:
@@ -194,15 +199,32 @@ def _variable(name: str) -> str:
     return name.removeprefix("env:")
 
 
-def _print_next(path: Path, accounts: list[AccountDraft], kinds: Kinds) -> None:
-    """Print the variables to set, and the two commands to run."""
-    click.echo(f"{path} is written. Next:")
+def _variables(accounts: list[AccountDraft], kinds: Kinds) -> list[str]:
+    """Return the variables that the settings need."""
     values = [
         draft.values.get(key, f"env:{draft.variable(key)}")
         for draft in accounts
         for key in {**dict.fromkeys(required_keys(kinds[draft.section][draft.kind])), **draft.values}
     ]
-    for name in dict.fromkeys(value.removeprefix("env:") for value in values if value.startswith("env:")):
+    return list(dict.fromkeys(value.removeprefix("env:") for value in values if value.startswith("env:")))
+
+
+def _add_variables(file: Path, names: list[str]) -> None:
+    """Add a line for each variable that the file does not have yet; only its owner may read a new file."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    missing = [name for name in names if name not in parse_env_file(text)[0]]
+    file.touch(mode=0o600)
+    with file.open("a", encoding="utf-8") as output:
+        output.write("\n" if text and not text.endswith("\n") else "")
+        output.writelines(f"{name}=\n" for name in missing)
+
+
+def _print_next(path: Path, names: list[str], env_file: str | None) -> None:
+    """Print what to fill in or set, and the two commands to run."""
+    click.echo(f"{path} is written. Next:")
+    if env_file:
+        click.echo(f"  fill in {env_file}: {', '.join(names)}")
+    for name in names if not env_file else ():
         click.echo(f"  export {name}=…{'' if name not in environment() else '      # already set'}")
     click.echo("  intake check      # check the file, Redis and each account")
     click.echo("  intake up         # start")

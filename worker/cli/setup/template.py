@@ -30,11 +30,13 @@ Section = Literal["providers", "targets"]
 Kinds: TypeAlias = "Mapping[Section, Mapping[str, AdapterKind]]"
 
 _HEAD: Final = """\
-# Intake: what is read from where, and carried to whom. See what is wrong with it: intake check
-# A value "env:NAME" is taken from the environment; secrets stand nowhere else. Lines with # may be said besides.
+# The settings of Intake: the accounts to read, the accounts to write to, and the routes between them.
+# Check this file with: intake check
+# "env:NAME" is the value of an environment variable. Commented lines show optional settings with their defaults.
 
+{secrets}
 # [redis]
-# url = "redis://localhost:6379/0"      # left out: an embedded Valkey, its data in .intake/
+# url = "redis://localhost:6379/0"      # without it: an embedded Valkey, with its data in .intake/
 """
 
 
@@ -89,19 +91,24 @@ def _required(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield key
 
 
-def settings_text(accounts: list[AccountDraft], kinds: Kinds, now: datetime) -> str:
+def settings_text(accounts: list[AccountDraft], kinds: Kinds, now: datetime, env_file: str | None = None) -> str:
     """Return the text of the whole file; its providers start today."""
-    parts = [_HEAD, *("\n".join(_account(draft, kinds[draft.section][draft.kind], now)) + "\n" for draft in accounts)]
+    mark = "" if env_file else "# "
+    secrets = f"{mark}[secrets]\n{mark}env_file = {_toml(env_file or '.env')}      # variables for env:NAME\n"
+    parts = [
+        _HEAD.replace("{secrets}", secrets),
+        *("\n".join(_account(draft, kinds[draft.section][draft.kind], now)) + "\n" for draft in accounts),
+    ]
     providers = [draft for draft in accounts if draft.section == "providers"]
     # Two providers may use the same ids; and in a system that is also read, our own orders must be recognizable.
     both = {draft.kind for draft in providers} & {draft.kind for draft in accounts if draft.section == "targets"}
     reference = "{provider}:{external_id}" if len(providers) > 1 or both else "{external_id}"
     parts += [
         f'[[routes]]\nfrom = "{draft.name}"\nto = {json.dumps(draft.to)}\n'
-        f'reference = "{reference}"      # what the targets know an order by\n'
-        '# only = { store = ["nl"] }            # left out: the orders of all stores\n'
-        '# also_create = []                     # ["test"]: test orders too; cancelled and returned ones likewise\n'
-        '# on_change = "update"                 # or "hold", "ignore": an order that changes after its delivery\n'
+        f'reference = "{reference}"      # identifies an order in the targets\n'
+        '# only = { store = ["nl"] }            # default: the orders of all stores\n'
+        '# also_create = []                     # for example ["test"]: test orders, too\n'
+        '# on_change = "update"                 # or "hold", "ignore": changes after the delivery\n'
         for draft in providers
     ]
     return "\n".join(parts)
@@ -117,9 +124,9 @@ def _account(draft: AccountDraft, kind: AdapterKind, now: datetime) -> Iterator[
         if table:
             tables.setdefault(table, []).append(f"{name} = {_toml(value)}")
         else:
-            yield f"{key} = {_toml(value)}{'      # a secret: it stays in the environment' if key in secrets else ''}"
+            yield f"{key} = {_toml(value)}{'      # a secret: never write it into this file' if key in secrets else ''}"
     if draft.section == "providers":
-        yield f"{start_line(now)}      # orders placed before this day (UTC), or time with its zone, are never created"
+        yield f"{start_line(now)}      # orders placed before this day (UTC) are never created"
     yield from _optional(draft, kind, needed)
     for table, lines in tables.items():
         yield f"[{draft.section}.{draft.name}.{table}]"

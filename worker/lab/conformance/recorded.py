@@ -50,7 +50,7 @@ _RECORDINGS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "absent": ("the question which orders do not exist", "shows, call = absent, given, exchanges, absent"),
         "updated": ("an order that is changed", _UPDATE),
         "updated_cancelled": ("an order that is cancelled", _UPDATE),
-        "update_gone": ("a change of an order that is not there any more", f"{_UPDATE}, raises"),
+        "update_gone": ("a change of an order that no longer exists", f"{_UPDATE}, raises"),
         "update_rejected": ("a change that is refused", f"{_UPDATE}, raises, message, fields, private"),
     },
     "webhooks": {

@@ -135,7 +135,7 @@ class OrderCloud(Target):
         content, basket = content_of(order, self.options, self.name), self._basket(target_id or reference)
         held = basket.get()
         if held is None:
-            raise Rejected(f"{basket.path}: it is not there any more")
+            raise Rejected(f"{basket.path}: it no longer exists")
         self._check_mark(held, order, basket)
         if held.cancelled:
             raise self._by_hand(order, f"{basket.path}: it is cancelled there, and cannot be opened again")

@@ -66,7 +66,7 @@ class CallEndpoint:
         except Exception:
             # A bug of ours: the log names the place.
             log.exception("console.failed", page=self._call.path)
-            return refusal(Problem(500, "fault", "This call has a fault of its own, which is in the log."))
+            return refusal(Problem(500, "fault", "This call failed because of a bug; the log has the details."))
 
     def _run(self, asked: Asked) -> JSONResponse:
         answer = self._call.answer.model_validate(self._call.run(asked))

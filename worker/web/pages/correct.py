@@ -72,7 +72,7 @@ def _correct(visit: Visit) -> Response:
     found, now = _found(visit)
     if visit.entry("seen") != now:
         text = "It changed since you opened this page. Nothing was done. Open the order again, and see what happened."
-        raise Refused(409, "Somebody was faster", text)
+        raise Refused(409, "Someone else changed it first", text)
     try:
         planned = _planned(visit, found)
         if not visit.entry("sure"):

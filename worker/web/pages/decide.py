@@ -48,7 +48,7 @@ def _faster(target: str, entry: Entry) -> Refused:
     last = describe_event(event)
     what = f" Last, at {utc_text(at)} UTC: {last.title}{f' ({last.detail})' if last.detail else ''}." if event else ""
     text = f"It changed since you opened this page. In {target} it is {state} now.{what} Nothing was done."
-    return Refused(409, "Somebody was faster", text)
+    return Refused(409, "Someone else changed it first", text)
 
 
 def _show(visit: Visit) -> Response:
