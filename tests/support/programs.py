@@ -14,6 +14,7 @@ import pytest
 PACKAGES: Final = {
     "bash": "Debian: bash",
     "buildah": "Debian: buildah",
+    "caddy": "Debian: caddy",
     "chromium": "Debian: chromium",
     "curl": "Debian: curl",
     "debootstrap": "Debian: debootstrap",
