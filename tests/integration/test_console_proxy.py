@@ -68,7 +68,7 @@ def example(named: str, **replaced: str) -> str:
     for before, after in replaced.items():
         assert before in blocks[0], before
         blocks[0] = blocks[0].replace(before, after)
-    return blocks[0]
+    return str(blocks[0])
 
 
 def nginx(home: Path, backend: str, certificate: Path) -> tuple[list[str], str, Path]:

@@ -96,6 +96,9 @@ class Consoles:
 def running_console(monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
     """Yield the console for the settings that the environment names; its passwords cost little."""
     monkeypatch.setattr(passwords, "COST", (2, 1, 1))
+    for module in ("worker.web.dispatch", "worker.web.api.dispatch"):
+        # On a busy machine, Redis seems slow.
+        monkeypatch.setattr(f"{module}.WAIT", 60.0)
     app = application(read_settings(offline=True))
     consoles = Consoles(app)
     hashed = passwords.hash_password(PASSWORD)

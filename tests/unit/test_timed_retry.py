@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004  # redi
 
 from support.ports import free_port
 from worker.store.redis.connection import LONG, SHORT, Patience, connect
-from worker.store.redis.timed_retry import TimedRetry
+from worker.store.redis.timed_retry import TimedRetry, wait_to_the_end, waiting_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,3 +91,39 @@ def test_an_error_that_is_not_to_be_repeated_is_raised_at_once(clock: Clock) -> 
     with pytest.raises(ConnectionError):
         TimedRetry(LONG).call_with_retry(work, lambda _: None, lambda _: False)
     assert clock.now == 0.0
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize(("attempt", "most"), [(0.01, 1.5), (0.4, 1.5), (1.0, 1.5), (1.5, 1.5), (2.0, 2.0)])
+def test_a_page_waits_no_longer_for_a_redis_that_is_away(clock: Clock, depth: int, attempt: float, most: float) -> None:
+    def fail() -> None:
+        clock.now += attempt
+        raise ConnectionError
+
+    with waiting_at_most(1.5), pytest.raises(ConnectionError):
+        nested(depth, TimedRetry(SHORT), fail)
+    assert clock.now <= most
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("answer", [0.1, 0.5, 1.4])
+def test_a_page_waits_no_longer_for_slow_answers_in_all_and_acts_to_the_end(
+    clock: Clock, depth: int, answer: float
+) -> None:
+    def work() -> None:
+        clock.now += answer
+
+    retry, done = TimedRetry(SHORT), 0
+    with waiting_at_most(1.5):
+        with pytest.raises(TimeoutError, match="slowly"):  # noqa: PT012  # how often it succeeds is the subject
+            while True:
+                nested(depth, retry, work)
+                done += 1
+        assert 1.5 <= clock.now < 1.5 + answer
+        assert done == round(clock.now / answer)
+    nested(depth, retry, work)
+    with waiting_at_most(1.5):
+        nested(depth, retry, work)
+        wait_to_the_end()
+        for _ in range(20):
+            nested(depth, retry, work)

@@ -15,6 +15,7 @@ from worker.errors import ConfigError, IntakeError, StoreFull
 from worker.inbox.receiver.reading import read_request
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
+from worker.store.redis.timed_retry import waiting_at_most
 from worker.systems.webhook.contract import Refused as Unreadable
 from worker.web.identity import FORM, SESSION, cookie, identify, set_cookie
 from worker.web.page import EVERYBODY, Page, Refused
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 
 #: Most bytes of a form, and seconds for it to arrive.
 _MOST, _SECONDS = 1_000_000, 10.0
+#: Seconds that a page waits for Redis, all its commands together, before it says that Redis is slow.
+WAIT: Final = 1.4
 _STORE_ERRORS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 #: The header of the script that refreshes a page: nobody has clicked, so the session may end meanwhile.
 _LIVE: Final = "x-live"
@@ -68,7 +71,8 @@ class Endpoint:
             cookies=request.cookies,
         )
         try:
-            return self._show(request, visit)
+            with waiting_at_most(WAIT):
+                return self._show(request, visit)
         except Refused as refused:
             return self._refusal(visit, refused)
         except _STORE_ERRORS as error:

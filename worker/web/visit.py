@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from worker.errors import StoreFull
 from worker.store.audit import Actor, record
+from worker.store.redis.connection import ERRORS
+from worker.store.redis.timed_retry import wait_to_the_end
 from worker.web.templates import render
 
 if TYPE_CHECKING:
@@ -70,12 +74,20 @@ class Visit:
     def recorded(
         self, action: str, *accounts: str, orders: Iterable[str] = (), reason: str = "", **given: object
     ) -> AbstractContextManager[Act]:
-        """Return the record of what this user does, for `intake audit`; `action` is named like the command."""
+        """Return the record of what this user does, for `intake audit`; `action` is named like the command.
+
+        What is done is done to its end, however slow Redis is.
+        """
+        wait_to_the_end()
         actor = Actor(self.user.name if self.user else "", "console", self.sender.address)
         return record(self.rt.redis, actor, action, accounts=accounts, reason=reason, given=given, orders=orders)
 
     def redirect(self, path: str, notice: str = "") -> Response:
-        """Send the browser to another page, which then shows `notice` (no personal data)."""
+        """Send the browser to another page, which then shows `notice` (no personal data).
+
+        A Redis that is full, or away again, takes no notice: what was done is done, and the page shows it anyway.
+        """
         if notice and self.session:
-            self.console.sessions.tell(self.session, notice)
+            with suppress(StoreFull, *ERRORS):
+                self.console.sessions.tell(self.session, notice)
         return RedirectResponse(path, 303)

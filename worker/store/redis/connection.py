@@ -38,7 +38,7 @@ Patience = Literal["long", "short"]
 LONG, SHORT = 6.0, 0.5
 #: Seconds that one response may take: a script takes under a millisecond, so a slower server is dead. It is given up
 #: sooner if a person waits.
-TIMEOUT, SHORT_TIMEOUT = 5.0, 2.0
+TIMEOUT, SHORT_TIMEOUT = 5.0, 1.5
 
 
 def as_store_full(error: ResponseError) -> StoreFull | None:

@@ -201,6 +201,12 @@ _ROWS: Final = (
         "Look at the network between this machine and the host of redis.url, and at firewalls.",
     ),
     (
+        "slow",
+        r"Redis answers, but slowly",
+        "Redis answers, but slowly",
+        "Look at its load (SLOWLOG, other users of the host), and at the network between. Nothing was changed.",
+    ),
+    (
         "silent",
         r"Timeout reading|TimeoutError|timed out|Timeout writing",
         "Redis accepts connections, and does not answer",

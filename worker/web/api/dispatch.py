@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from worker.inbox.receiver.reading import read_request
 from worker.store.console.tokens import Token, Tokens
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
+from worker.store.redis.timed_retry import waiting_at_most
 from worker.systems.webhook.contract import Refused as Unreadable
 from worker.web.api.call import Asked, Call, Problem
 from worker.web.api.limits import CALLS, REFUSED, CallLimits
@@ -33,6 +35,8 @@ log = structlog.get_logger()
 
 #: Most bytes of a body, and seconds for it to arrive.
 _MOST, _SECONDS = 1_000_000, 10.0
+#: Seconds that a call that changes nothing waits for Redis, all its commands together.
+WAIT: Final = 1.4
 _STORE_ERRORS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 
 
@@ -69,7 +73,8 @@ class CallEndpoint:
             return refusal(Problem(500, "fault", "This call failed because of a bug; the log has the details."))
 
     def _run(self, asked: Asked) -> JSONResponse:
-        answer = self._call.answer.model_validate(self._call.run(asked))
+        with waiting_at_most(WAIT) if self._call.method == "GET" else nullcontext():
+            answer = self._call.answer.model_validate(self._call.run(asked))
         return JSONResponse(answer.model_dump(mode="json"))
 
     def _token(self, request: Request, sender: Sender) -> Token:
