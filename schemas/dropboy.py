@@ -119,7 +119,7 @@ class Party(Person):
     city: Text = None
     country_code: Text = None
     comments: Text = None
-    time_window: Object[TimeWindow] = TimeWindow()
+    time_window: Object[TimeWindow] = TimeWindow.model_construct()
 
 
 class Cargo(Wire):

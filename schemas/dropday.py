@@ -36,7 +36,7 @@ class Listed(Answer):
     """`GET /orders`, with the orders as sent. The documents mix both styles of paging."""
 
     data: list[dict[str, Any]]
-    meta: Meta = Meta()
+    meta: Meta = Meta.model_construct()
     last_page: int | None = None
 
     def ends_at(self, page: int) -> bool:

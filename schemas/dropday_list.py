@@ -62,7 +62,7 @@ class Rows(Wire):
     """`GET /orders`, with the orders as sent. The documents mix both styles of paging."""
 
     data: list[Any]
-    meta: Object[Meta] = Meta()
+    meta: Object[Meta] = Meta.model_construct()
     last_page: int | None = None
     total: int | None = None
 
@@ -132,7 +132,7 @@ class Row(Wire):
     image_url: Text = None
     custom: Object[dict[str, Any]] = Field(default_factory=dict)
     current_status: Text = None
-    matched_supplier: Object[Supplier] = Supplier()
+    matched_supplier: Object[Supplier] = Supplier.model_construct()
 
 
 class Order(Wire):
@@ -146,8 +146,8 @@ class Order(Wire):
     blocked: Flag = None
     #: Stated by the shop. It is neither made from the lines nor checked against them, as prices may lack tax.
     total: Amount = None
-    shipping_address: Object[Receiver] = Receiver()
-    shipping: Object[Shipping] = Shipping()
+    shipping_address: Object[Receiver] = Receiver.model_construct()
+    shipping: Object[Shipping] = Shipping.model_construct()
     custom: Object[dict[str, Any]] = Field(default_factory=dict)
     order_lines: Essentials[Row]
     created_at: UtcMoment

@@ -113,7 +113,7 @@ class Order(Wire):
     shipping_tax_amount: Amount = None
     discount_amount: Amount = None
     tax_amount: Amount = None
-    shipping_address: Object[Place] = Place()
-    billing_address: Object[Place] = Place()
+    shipping_address: Object[Place] = Place.model_construct()
+    billing_address: Object[Place] = Place.model_construct()
     order_items: Essentials[Item]
     custom: Object[dict[str, Any]] = Field(default_factory=dict)

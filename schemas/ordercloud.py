@@ -175,8 +175,8 @@ class LineItem(Wire):
     line_total: Amount = None
     date_needed: Maybe[Moment] = None
     shipping_account: Maybe[str] = None
-    product: Object[Product] = Product()
-    variant: Object[Variant] = Variant()
+    product: Object[Product] = Product.model_construct()
+    variant: Object[Variant] = Variant.model_construct()
     shipping_address: Maybe[Place] = None
     supplier_id: Annotated[Maybe[str], Field(alias="SupplierID")] = None
     specs: List[Spec] = Field(default_factory=list)
@@ -223,7 +223,7 @@ class Order(Wire):
     """One order with its lines, promotions and payments, which OrderCloud returns separately."""
 
     id: Annotated[Id, Field(alias="ID")]
-    from_user: Object[Person] = Person()
+    from_user: Object[Person] = Person.model_construct()
     from_user_id: Annotated[Maybe[str], Field(alias="FromUserID")] = None
     from_company_id: Annotated[Maybe[str], Field(alias="FromCompanyID")] = None
     billing_address: Maybe[Place] = None
@@ -245,5 +245,5 @@ class Order(Wire):
     line_items: Essentials[LineItem]
     order_promotions: List[Promotion] = Field(default_factory=list)
     payments: List[Payment] = Field(default_factory=list)
-    ship_estimate_response: Object[ShipEstimates] = ShipEstimates()
+    ship_estimate_response: Object[ShipEstimates] = ShipEstimates.model_construct()
     xp: Extended = Field(default_factory=dict)

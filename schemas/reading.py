@@ -21,6 +21,9 @@ M = TypeVar("M", bound=BaseModel)
 #: The way to a value in a record: keys of objects, and positions in lists.
 Path = tuple[str | int, ...]
 
+#: Stands for the model of an entry that no field reads.
+_UNREAD: Final = BaseModel
+
 #: Marks the type of a field that an order would be wrong without: `Annotated[bool | None, ESSENTIAL]`.
 ESSENTIAL: Final = "essential"
 
@@ -158,13 +161,12 @@ def _says(value: Any) -> bool:
 
 def _unknown(model: type[BaseModel], raw: Mapping[Any, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    known = _parts(model)
+    part_of = _parts(model).get
     for key, value in raw.items():
-        rest = value
-        if key in known:
-            if (part := known[key]) is None:
-                continue
-            rest = _rest(part, value)
+        part = part_of(key, _UNREAD)
+        if part is None or value is None:
+            continue
+        rest = value if part is _UNREAD else _rest(part, value)
         if rest or (rest is not None and _says(rest)):
             result[key if type(key) is str else str(key)] = rest
     return result

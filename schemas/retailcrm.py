@@ -70,7 +70,7 @@ class Change(Wire):
     created_at: LocalTime
     source: str | None = None
     field: Any = None
-    api_key: Object[ApiKey] = ApiKey()
+    api_key: Object[ApiKey] = ApiKey.model_construct()
     order: OrderId
     #: True if the order was deleted.
     deleted: Any = None

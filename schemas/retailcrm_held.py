@@ -34,7 +34,7 @@ class HeldLine(Wire):
     quantity: Number | None = None
     initial_price: Money | None = None
     external_ids: List[ExternalId] = Field(default_factory=list)
-    offer: Object[Offer] = Offer()
+    offer: Object[Offer] = Offer.model_construct()
 
     @property
     def name(self) -> str | None:

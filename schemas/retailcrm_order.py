@@ -48,7 +48,7 @@ class Item(Wire):
     status: Annotated[str | None, ESSENTIAL] = None
     purchase_price: Amount = None
     comment: str | None = None
-    offer: Object[Offer] = Offer()
+    offer: Object[Offer] = Offer.model_construct()
     #: Options that the buyer chose: `{"size": {"code": "size", "name": "Size", "value": "XL"}}`, or a list of these.
     properties: Object[dict[str, Any]] = Field(default_factory=dict)
 
@@ -103,12 +103,12 @@ class Delivery(Wire):
 
     code: str | None = None
     integration_code: str | None = None
-    service: Object[Service] = Service()
+    service: Object[Service] = Service.model_construct()
     cost: Amount = None
     date: Maybe[Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]] = None
-    time: Object[DeliveryTime] = DeliveryTime()
-    data: Object[DeliveryData] = DeliveryData()
-    address: Annotated[Object[DeliveryAddress], ESSENTIAL] = DeliveryAddress()
+    time: Object[DeliveryTime] = DeliveryTime.model_construct()
+    data: Object[DeliveryData] = DeliveryData.model_construct()
+    address: Annotated[Object[DeliveryAddress], ESSENTIAL] = DeliveryAddress.model_construct()
 
 
 class Phone(Wire):
@@ -137,14 +137,14 @@ class Person(Wire):
 
 
 #: Pydantic would copy a default that holds a list, for each order.
-_NOBODY: Final = Person()
+_NOBODY: Final = Person.model_construct()
 
 
 class Company(Wire):
     """The company that ordered."""
 
     name: str | None = None
-    contragent: Object[Contragent] = Contragent()
+    contragent: Object[Contragent] = Contragent.model_construct()
 
 
 class Payment(Wire):
@@ -185,9 +185,9 @@ class Order(Wire):
     shipment_date: Maybe[Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]] = None
     customer: Object[Person] = Field(default_factory=lambda: _NOBODY)
     contact: Object[Person] = Field(default_factory=lambda: _NOBODY)
-    company: Object[Company] = Company()
-    contragent: Object[Contragent] = Contragent()
-    delivery: Annotated[Object[Delivery], ESSENTIAL] = Delivery()
+    company: Object[Company] = Company.model_construct()
+    contragent: Object[Contragent] = Contragent.model_construct()
+    delivery: Annotated[Object[Delivery], ESSENTIAL] = Delivery.model_construct()
     items: Essentials[Item] = Field(default_factory=list)
     payments: Annotated[List[Payment], ESSENTIAL] = Field(default_factory=list)
     custom_fields: Object[dict[str, Any]] = Field(default_factory=dict)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from schemas import dropstream_order as wire
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: An address without any field.
+_NOWHERE: Final = Place.model_construct()
 
 
 def to_order(
@@ -55,7 +57,7 @@ def to_order(
             totals=totals_of(order),
             customer=_customer(order),
             shipping_address=_address(order.shipping_address),
-            billing_address=_address(order.billing_address) if order.billing_address != Place() else None,
+            billing_address=_address(order.billing_address) if order.billing_address != _NOWHERE else None,
             shipping=_shipping(order),
             payments=_payments(order),
             purchase_order=order.purchase_order_id,
@@ -113,7 +115,7 @@ def _line(item: wire.Item, quantity: Decimal, price: Decimal) -> Line:
 
 def _customer(order: wire.Order) -> Customer:
     """Return the customer: id and email address as sent, names and phone of the billing address."""
-    bill = order.billing_address if order.billing_address != Place() else order.shipping_address
+    bill = order.billing_address if order.billing_address != _NOWHERE else order.shipping_address
     return Customer(
         id=order.external_billing_customer_id,
         first_name=bill.first_name,

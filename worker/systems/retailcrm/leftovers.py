@@ -87,9 +87,11 @@ def _properties(item: Any) -> dict[str, Any]:
 
 def _keep(rest: dict[str, Any], raw: Any, paths: Iterable[tuple[str, ...]], carried: Collection[str]) -> None:
     """Copy what `raw` has at each of the paths, unless it is nothing, or `carried`."""
+    if not isinstance(raw, dict):
+        return
     for steps in paths:
-        value: Any = raw
-        for step in steps:
+        value = raw.get(steps[0])
+        for step in steps[1:]:
             value = value.get(step) if isinstance(value, dict) else None
         if value and not (isinstance(value, str) and value.strip() in carried):
             keep(rest, value, *steps)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: The key of `Order.custom` that holds what is only kept.
 _KIND: Final = "retailcrm"
+#: A place without any field.
+_NO_PLACE: Final = PickupPoint.model_construct()
 #: A time of day as PHP writes it, such as "9:00" or "09:00:00".
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::\d\d)?")
 
@@ -99,7 +101,10 @@ def _line(item: wire.Item, price: Price) -> Line:
 
 def _first(*texts: str | None) -> str | None:
     """Return the first text that is not blank."""
-    return next((text for text in texts if text and text.strip()), None)
+    for text in texts:
+        if text and text.strip():
+            return text
+    return None
 
 
 def _options(properties: Mapping[str, Any]) -> Iterator[Option]:
@@ -190,7 +195,7 @@ def _shipping(order: wire.Order) -> Shipping:
         promised_text=text,
         ship_on=order.shipment_date,
         insured_amount=data.declared_value,
-        pickup_point=place if place != PickupPoint() else None,
+        pickup_point=place if place != _NO_PLACE else None,
         tracking_number=data.track_number,
         warehouse=order.shipment_store,
     )
