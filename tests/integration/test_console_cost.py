@@ -82,11 +82,11 @@ def test_no_page_asks_more_of_redis_the_more_orders_there_are(
     with running_console(monkeypatch) as consoles:
         browser = consoles.as_role("operator")
         few = costs(redis, browser)
-        add(rt, range(100, 1000), DELIVERED)
+        add(rt, range(100, 600), DELIVERED)
         many = costs(redis, browser)
         # A connection is checked now and then.
         assert all(many[path] <= few[path] + 5 for path in few), (few, many)
-        add(rt, range(1000, 1100), REFUSED)
+        add(rt, range(600, 700), REFUSED)
         many = costs(redis, browser)
         # A list reads what it shows: these are 100 more rows, at most a few commands each, and at most 10,000 rows.
         grown = {path for path, count in many.items() if count > few[path] + 5}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from worker.durations import parse_duration
-from worker.web.page import Page, missing
+from worker.web.page import Page, Refused, missing
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -41,7 +41,10 @@ def _show(visit: Visit) -> Response:
 
 
 def _pause(visit: Visit) -> Response:
-    name, is_target, _ = _account(visit)
+    name, is_target, paused = _account(visit)
+    if paused is not None:
+        text = f"{name} is paused already: “{paused}”. Nothing was done. Resume it first, to pause it otherwise."
+        raise Refused(409, "Someone else paused it first", text)
     length = visit.entry("length")
     seconds = parse_duration(length) if length in _LENGTHS and length else None
     reason = visit.entry("reason")[:_LONGEST] or "from the console"
