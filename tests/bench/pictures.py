@@ -7,8 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from bench.figure import short
-from worker.cli.report import svg
-from worker.cli.report.plots import Frame, axes, count_axis, line, log_axis
+from worker.operations.report import svg
+from worker.operations.report.plots import Frame, axes, count_axis, line, log_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -15,9 +15,9 @@ from support.command_line import intake
 from support.orders import order
 from support.settings_texts import BY_PROVIDER, NOWHERE, Configured, dropday, retailcrm, route
 from worker.cli.report.command import span
-from worker.cli.report.figures import Sum
-from worker.cli.report.words import length
 from worker.operations.reasons import REASONS
+from worker.operations.report.figures import Sum
+from worker.operations.report.words import length
 from worker.store.orders.days import Days
 from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
@@ -209,6 +209,38 @@ def test_a_shorter_period_has_its_own_counts_and_a_day_without_orders_has_no_del
     ]
 
 
+def test_the_report_of_one_shop_counts_its_orders_only(three_days: Period) -> None:
+    three_days.at(4, "12:00:00")
+    options = ("--since", name_of(0), "--until", name_of(4), "--out", "-")
+    pages = {shop: Page(intake("report", "--shop", shop, *options).stdout) for shop in ("shop", "web")}
+    both = Page(intake("report", *options).stdout)
+    for table in ("systems", "days", "troubles"):
+        assert pages["web"].rows(table) != both.rows(table)
+    assert "Orders of web, " in pages["web"].text
+    for name in ("pairs", "orders"):
+        rows = [row for shop in ("shop", "web") for row in pages[shop].rows(name)]
+        assert sorted(rows) == sorted(both.rows(name))
+    assert {row[0] for row in pages["web"].rows("systems")} == {"dropday"}
+    for column in (1, 2, 3, 4):  # accepted, delivered, updated, failed
+        sums = [sum(int(row[column]) for page in pages.values() for row in page.rows("systems"))]
+        assert sums == [sum(int(row[column]) for row in both.rows("systems"))]
+    times = {shop: [row[3] for row in page.rows("troubles")] for shop, page in pages.items()}
+    assert sum(map(int, times["shop"] + times["web"])) == sum(int(row[3]) for row in both.rows("troubles"))
+    assert times["web"]
+    assert intake("report", "--shop", "nobody", *options).exit_code == 2
+
+
+def test_orders_are_counted_by_the_hour_for_two_weeks(three_days: Period, redis: Redis) -> None:
+    hours = Days(redis).read_hours(["dropday", "crm"], FIRST.date())
+    counted = Days(redis).read(["dropday", "crm"], FIRST.date(), FIRST.date())
+    for at, event in enumerate(("in ", "out ")):
+        days = (count for days in counted.values() for counts in days.values() for name, count in counts.items()
+                if name.startswith(event))  # fmt: skip
+        assert sum(hour[at] for hour in hours) == sum(days) > 0
+    assert hours[10][0] == 20
+    assert all(14 * 86_400 < redis.ttl(name) <= 15 * 86_400 for name in redis.keys("intake:hours:*"))
+
+
 def test_an_order_resolved_by_an_operator_is_counted_once(three_days: Period, redis: Redis) -> None:
     rt = three_days.rt
     three_days.at(2, "08:00:00")
@@ -217,7 +249,7 @@ def test_an_order_resolved_by_an_operator_is_counted_once(three_days: Period, re
     days = Days(redis).read(["dropday"], (FIRST + timedelta(days=2)).date(), (FIRST + timedelta(days=2)).date())
     [counts] = days["dropday"].values()
     # 22 h 55 min, rounded to two digits.
-    assert counts == {"out shop": 1, "t300": 1, "out web": 1, "t830000": 1}
+    assert counts == {"out shop": 1, "t300 shop": 1, "out web": 1, "t830000 web": 1}
 
 
 def test_reading_a_page_again_does_not_change_the_counts(three_days: Period, redis: Redis) -> None:
@@ -339,7 +371,7 @@ def test_a_period_consists_of_whole_days(
 
 def test_a_percentile_is_the_delay_of_an_order() -> None:
     assert Sum.of([]).percentile(0.5) is None
-    total = Sum.of([Counter({"t10": 1, "t20": 1}), Counter({"t30": 1, "t990000": 1})])
+    total = Sum.of([Counter({"t10 a": 1, "t20 a": 1}), Counter({"t30 a": 1, "t990000 b": 1})])
     assert (total.percentile(0.5), total.percentile(0.75), total.percentile(0.95)) == (2.0, 3.0, 99_000.0)
 
 

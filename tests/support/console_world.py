@@ -107,5 +107,8 @@ def fill_days(rt: Runtime) -> None:
         count = 90 if day.weekday() in {5, 6} else 180 + 13 * ago % 70
         name = keys.day("warehouse", (day - datetime(1970, 1, 1, tzinfo=UTC).date()).days)
         rt.redis.hset(name, mapping={"in shop-nl": count, "out shop-nl": count - ago % 3})
-    name = keys.day("warehouse", (today - datetime(1970, 1, 1, tzinfo=UTC).date()).days)
-    rt.redis.hset(name, mapping={"in shop-nl": 84, "out shop-nl": 79})
+    number = (today - datetime(1970, 1, 1, tzinfo=UTC).date()).days
+    rt.redis.hset(keys.day("warehouse", number), mapping={"in shop-nl": 84, "out shop-nl": 79})
+    by_hour = [1, 0, 0, 0, 1, 2, 4, 7, 11, 14, 18, 15, 11]
+    hours: dict[Any, Any] = {f"{event} {hour}": count for hour, count in enumerate(by_hour) for event in ("in", "out")}
+    rt.redis.hset(keys.hours("warehouse", number), mapping=hours | {"out 12": 6})

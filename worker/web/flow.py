@@ -1,4 +1,4 @@
-"""The orders of the last days as a picture: how many were taken in, and how many were delivered."""
+"""The orders of the last days, and of the hours of one, as pictures: how many were taken in and delivered."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ WIDTH, HEIGHT, _FILLED = 700, 120, 0.68
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """The orders of one day, summed over the targets, and the places of its bars in the picture."""
+class Bar:
+    """The orders of one day or hour, summed over the targets, and the places of its two bars in the picture."""
 
-    date: date
     accepted: int
     delivered: int
     x: float
@@ -36,43 +35,51 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The orders of some days; `top` is the number of orders at the upper edge of the picture."""
+    """The orders of some days, and of the hours of one of them."""
 
-    days: list[Day]
+    days: list[tuple[date, Bar]]
+    #: The number of orders at the upper edge of the picture.
     top: int
+    #: The day whose hours are shown, and the same of them.
+    day: date
+    hours: list[Bar]
+    hours_top: int
     width: int = WIDTH
     height: int = HEIGHT
 
     @property
-    def today(self) -> Day:
+    def today(self) -> Bar:
         """The last day, which is not over."""
-        return self.days[-1]
+        return self.days[-1][1]
 
 
-def read_flow(rt: Runtime, today: date) -> Flow:
-    """Read the counters of the last days; one round trip."""
+def read_flow(rt: Runtime, today: date, day: str = "") -> Flow:
+    """Read the counters of the last days, and of the hours of one of them (today, if there is no such day)."""
     days = [today - timedelta(ago) for ago in reversed(range(_DAYS))]
-    counters = Days(rt.redis).read(rt.settings.targets, days[0], days[-1]).values()
-    by_day = [[of_target[day] for of_target in counters] for day in days]
-    counts = [(_sum(of_day, "in "), _sum(of_day, "out ")) for of_day in by_day]
+    chosen = next((each for each in days if each.isoformat() == day), today)
+    counters = Days(rt.redis)
+    by_target = counters.read(rt.settings.targets, days[0], days[-1]).values()
+    by_day = [[of_target[each] for of_target in by_target] for each in days]
+    bars, top = _bars([(_sum(of_day, "in "), _sum(of_day, "out ")) for of_day in by_day])
+    hours, hours_top = _bars(counters.read_hours(rt.settings.targets, chosen))
+    return Flow(list(zip(days, bars, strict=True)), top, chosen, hours, hours_top)
+
+
+def _bars(counts: list[tuple[int, int]]) -> tuple[list[Bar], int]:
+    """Return the bars of these counts, and the number of orders at the upper edge."""
     top = _round_up(max(max(pair) for pair in counts))
-    slot = WIDTH / _DAYS
-    width = slot * _FILLED / 2
-    return Flow(
-        [
-            Day(
-                day,
-                accepted,
-                delivered,
-                round(number * slot + slot * (1 - _FILLED) / 2, 1),
-                round(width, 1),
-                round(accepted / top * HEIGHT, 1),
-                round(delivered / top * HEIGHT, 1),
-            )
-            for number, (day, (accepted, delivered)) in enumerate(zip(days, counts, strict=True))
-        ],
-        top,
-    )
+    slot = WIDTH / len(counts)
+    return [
+        Bar(
+            accepted,
+            delivered,
+            round(number * slot + slot * (1 - _FILLED) / 2, 1),
+            round(slot * _FILLED / 2, 1),
+            round(accepted / top * HEIGHT, 1),
+            round(delivered / top * HEIGHT, 1),
+        )
+        for number, (accepted, delivered) in enumerate(counts)
+    ], top
 
 
 def _sum(counters: Iterable[Counter[str]], event: str) -> int:

@@ -1,1 +1,1 @@
-"""The report of a period, for readers without a terminal."""
+"""The command that writes the report of a period."""

@@ -90,7 +90,7 @@ local function hold(key, record, code, detail)
   redis.call('HSET', record, 'state', 'held', 'code', code, 'detail', detail)
   redis.call('ZADD', held, now, key)
   log(key, 'held ' .. code .. ' ' .. detail)
-  tally(now, 'held ' .. code)
+  tally(now, key, 'held ' .. code)
   return 'held'
 end
 
@@ -192,7 +192,7 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   local owner = other_owner(key, reference, shared)
   if owner then
     redis.call('SET', payload_prefix .. key, payload)
-    tally(now, 'in ' .. string.match(key, '^[^:]*'))
+    tally(now, key, 'in')
     return hold_for_owner(key, record, reference, owner)
   end
   if search or former ~= '' or must_ask(placed) then redis.call('HSET', record, 'uncertain', 'ask') end
@@ -201,7 +201,7 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   -- A target that refuses duplicates is not asked before a creation, but before the order is withdrawn.
   if dedupes == '1' and ask_first ~= 'never' and may_be_known(placed) then redis.call('HSET', record, 'may_exist', '1') end
   redis.call('SET', payload_prefix .. key, payload)
-  if not search then tally(now, 'in ' .. string.match(key, '^[^:]*')) end
+  if not search then tally(now, key, 'in') end
   if left_out == '' and hold_reason ~= '' then return hold_for(key, record, 'queued', false, hold_reason) end
   add_to_lane(key, record)
   return search and 'asked' or 'new'

@@ -27,7 +27,7 @@ local function pass_goods(from, key, carries)
     redis.call('PERSIST', history_prefix .. key)
     redis.call('ZADD', held, now, key)
     log(key, 'held combined ' .. detail)
-    tally(now, 'held combined')
+    tally(now, key, 'held combined')
   end
 end
 

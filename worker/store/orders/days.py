@@ -35,6 +35,16 @@ class Days:
             counters[target][day] = Counter({name: int(count) for name, count in counts.items()})
         return counters
 
+    def read_hours(self, targets: Iterable[str], day: date) -> list[tuple[int, int]]:
+        """Return how many orders were accepted and delivered in each hour of a day of the last 14; one round trip."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for target in targets:
+                pipe.hgetall(keys.hours(target, (day - _FIRST_DAY).days))
+            total: Counter[str] = Counter()
+            for counts in pipe.execute():
+                total.update({name: int(count) for name, count in counts.items()})
+        return [(total[f"in {hour}"], total[f"out {hour}"]) for hour in range(24)]
+
     def first_counted(self) -> datetime | None:
         """Return when the first order was counted; None if there was none."""
         at = cast("str | None", self._redis.hget(keys.LEDGER, "counted"))

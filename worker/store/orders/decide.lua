@@ -69,7 +69,7 @@ function moves.delivered(key, record)
     if known[3] == 'hold' then
       redis.call('HSET', record, 'state', 'held', 'code', 'changed', 'detail', 'after delivery')
       redis.call('ZADD', held, now, key)
-      tally(now, 'held changed')
+      tally(now, key, 'held changed')
       return log(key, 'held changed after delivery')
     end
     redis.call('HINCRBY', lane, 'accepted_changed', 1)
@@ -94,7 +94,7 @@ function moves.bury(key, record)
   redis.call('HSET', record, 'state', 'dead', 'code', 'given_up', 'detail', source)
   redis.call('ZADD', dead, now, key)
   redis.call('HINCRBY', lane, 'dead', 1)
-  tally(now, 'dead given_up')
+  tally(now, key, 'dead given_up')
   log(key, 'dead given_up ' .. source)
 end
 

@@ -44,7 +44,7 @@ local function finish(key, record, state, set, code, detail)
   redis.call('ZADD', set, now, key)
   log(key, state .. ' ' .. code .. ' ' .. detail)
   count(state)
-  tally(now, state .. ' ' .. code)
+  tally(now, key, state .. ' ' .. code)
   return state
 end
 
@@ -99,7 +99,7 @@ local function deliver(key, record, outcome, target_id, fingerprint)
   redis.call('HDEL', record, 'drain', 'tries', 'lost', 'died', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
   log(key, (is_change and outcome .. ' ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
-  if is_change then tally(now, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
+  if is_change then tally(now, key, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
   redis.call('HDEL', lane, 'failures', 'closed_until')
   if outcome == 'cancelled' then leave_target(key) end
   if changed then
@@ -135,7 +135,7 @@ local function retry(key, record, outcome, code, detail, delay_ms)
   if tries < tonumber(max_tries) or reason_to_withdraw(record) then
     log(key, 'retry ' .. tries .. ' ' .. code .. ' ' .. detail)
     count('retried')
-    tally(now, 'retry ' .. code)
+    tally(now, key, 'retry ' .. code)
     return queue(key, record, delay_ms)
   end
   -- An update that may have succeeded is not in doubt: it can be sent again.

@@ -51,7 +51,7 @@ local function free(key, drain, alone, excused)
   log(key, 'dead poison its worker died ' .. deaths .. ' times')
   redis.call('ZADD', dead, now, key)
   redis.call('HINCRBY', lane, 'dead', 1)
-  tally(now, 'dead poison')
+  tally(now, key, 'dead poison')
   buried = buried + 1
 end
 

@@ -8,7 +8,7 @@ local function withdraw(key, record, reason)
   redis.call('HSET', record, 'state', 'withdrawn')
   log(key, 'withdrawn: ' .. reason)
   redis.call('HINCRBY', lane, 'withdrawn', 1)
-  tally(now, 'withdrawn')
+  tally(now, key, 'withdrawn')
   archive(record_prefix, key, payload_prefix, history_prefix)
   leave_target(key)
   return 'withdrawn'

@@ -173,6 +173,11 @@ def day(target: str, number: int) -> str:
     return f"intake:day:{target}:{number}"
 
 
+def hours(target: str, number: int) -> str:
+    """Return the hash with the orders that a target took in and got in each hour of a day (see `day.lua`)."""
+    return f"intake:hours:{target}:{number}"
+
+
 #: The hash of the users of the console, by name.
 CONSOLE_USERS: Final = "intake:console:users"
 #: The tokens of the API by name: a hash of each, and its role.

@@ -49,7 +49,7 @@ def _show(visit: Visit) -> Response:
         "home.html",
         needs=with_actions(visit, status["attention"]),
         at=now,
-        flow=read_flow(visit.rt, now.date()),
+        flow=read_flow(visit.rt, now.date(), visit.query.get("day", "")),
         waiting=sum(lane["queued"] + lane["in_flight"] for lane in lanes),
         stuck=sum(lane["dead_now"] + lane["in_doubt_now"] + lane["held_now"] for lane in lanes),
         providers=_accounts(status, "providers", provider_state),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: The ledger's names for results other than a delivery: the order ended, waits, or was retried.
 TROUBLES: Final = ("dead", "in_doubt", "held", "retry")
 #: The name of a count of delays, in tenths of a second.
-_DELAY: Final = re.compile("t[0-9]+")
+_DELAY: Final = re.compile("t([0-9]+) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +25,20 @@ class Sum:
     counts: Counter[str]
 
     @classmethod
-    def of(cls, parts: Iterable[Counter[str]]) -> Sum:
-        """Add the counters of days (see `worker/store/orders/days.py`)."""
+    def of(cls, parts: Iterable[Counter[str]], provider: str = "") -> Sum:
+        """Add the counters of days (see `worker/store/orders/days.py`), of all providers or of one."""
         total: Counter[str] = Counter()
         for part in parts:
-            total.update(part)
+            total.update({name: count for name, count in part.items() if provider in {"", name.rpartition(" ")[2]}})
         return cls(total)
 
     def by(self, event: str) -> dict[str, int]:
         """Return the counts of an event: "in" and "out" by provider, one of `TROUBLES` by its code."""
-        return {
-            name.partition(" ")[2]: count
-            for name, count in sorted(self.counts.items())
-            if name.startswith(f"{event} ") and count
-        }
+        found: Counter[str] = Counter()
+        for name, count in sorted(self.counts.items()):
+            if name.startswith(f"{event} ") and count:
+                found[name.split(" ")[1]] += count
+        return dict(found)
 
     def all(self, event: str) -> int:
         """Return the total count of an event."""
@@ -47,14 +47,14 @@ class Sum:
     @property
     def changed(self) -> int:
         """The number of delivered changes of delivered orders."""
-        return self.counts["updated"] + self.counts["cancelled"]
+        return self.all("updated") + self.all("cancelled")
 
     def percentile(self, share: float) -> float | None:
         """Return the percentile of the delays from accept to delivery, in seconds; None without a delivery.
 
         The result is the delay of an order, of which the ledger keeps two digits.
         """
-        delays = sorted((int(name[1:]), count) for name, count in self.counts.items() if _DELAY.fullmatch(name))
+        delays = sorted((int(match[1]), self.counts[name]) for name in self.counts if (match := _DELAY.match(name)))
         rank, seen = math.ceil(share * sum(count for _, count in delays)), 0
         for tenths, count in delays:
             seen += count
@@ -68,6 +68,8 @@ class Figures:
     """The counters of a period, by target and day."""
 
     days: Mapping[str, Mapping[date, Counter[str]]]
+    #: The provider whose orders are counted; "" for all.
+    provider: str = ""
 
     @property
     def dates(self) -> Sequence[date]:
@@ -77,7 +79,7 @@ class Figures:
     def total(self, dates: Iterable[date] | None = None, target: str | None = None) -> Sum:
         """Return the total of some days or of the period, of one target or of all."""
         targets = self.days if target is None else [target]
-        return Sum.of(self.days[name][day] for day in dates or self.dates for name in targets)
+        return Sum.of((self.days[name][day] for day in dates or self.dates for name in targets), self.provider)
 
     def pairs(self) -> dict[tuple[str, str], tuple[int, int]]:
         """Return the accepted and delivered orders by provider and target, where there are any."""

@@ -35,10 +35,10 @@ class WaitingOrder(NamedTuple):
     why: str
 
 
-def waiting_orders(rt: Runtime) -> Iterator[WaitingOrder]:
-    """Yield the orders that wait for a person, of each state those of each target that wait longest first."""
+def waiting_orders(rt: Runtime, shop: str = "") -> Iterator[WaitingOrder]:
+    """Yield the orders (of one shop) that wait for a person, of each state those that wait longest in each target."""
     for name in _LISTS:
-        for row in islice(select(rt, name, Wish()), MOST):
+        for row in islice(select(rt, name, Wish(account=shop)), MOST):
             (summary,) = summaries(rt.stuck[row.target], [row.key])
             number = summary.number or row.key.partition(":")[2]
             since = datetime.fromtimestamp(row.since / 1000, UTC)

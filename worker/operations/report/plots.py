@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from worker.cli.report import svg
-from worker.cli.report.words import length, number
+from worker.operations.report import svg
+from worker.operations.report.words import length, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,10 +11,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
-from worker.cli.report import plots
-from worker.cli.report.figures import TROUBLES
-from worker.cli.report.words import STATES, length, number, orders
 from worker.operations.reasons import reason
+from worker.operations.report import plots
+from worker.operations.report.figures import TROUBLES
+from worker.operations.report.words import STATES, length, number, orders
 from worker.reconcile.report import FAULTS
 from worker.telemetry.printable import printable
 
@@ -22,12 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from worker.cli.report.figures import Figures, Sum
-    from worker.cli.report.waiting import WaitingOrder
+    from worker.operations.report.figures import Figures, Sum
+    from worker.operations.report.waiting import WaitingOrder
     from worker.watch.judgements import Judgement
 
 #: The longest period, in days, that has a row for each day; a longer one has a row for each month.
 _DAY_ROWS: Final = 31
+#: What a table shows, for those who hear the page.
+_LABELS: Final = {
+    "days": "by day",
+    "pairs": "by route",
+    "systems": "by system",
+    "troubles": "problems",
+    "orders": "orders that wait",
+    "compared": "comparisons",
+}
 _MEDIAN, _P95 = 0.5, 0.95
 #: The columns of `_row`, and those of the troubles besides "failed".
 _COLUMNS: Final = ("accepted", "delivered", "updated", "failed", "median time", "95th percentile")
@@ -57,11 +66,20 @@ class Report:
 
 def page(report: Report) -> str:
     """Return the HTML page."""
-    title = f"Orders, {_period(report)}"
+    title = _title(report)
     # For light and dark, on screen and on A4 paper.
-    style = resources.files("worker.cli.report").joinpath("style.css").read_text("utf-8")
+    style = resources.files("worker.operations.report").joinpath("style.css").read_text("utf-8")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>\n{style}</style></head>\n<body>\n{content(report)}\n</body></html>\n"
+    )
+
+
+def content(report: Report) -> str:
+    """Return what the page shows, as HTML without a style: the console shows it as well."""
     parts = [
-        f"<h1>{title}</h1>",
+        f"<h1>{_title(report)}</h1>",
         f'<p class="soft">Days begin at midnight UTC. Created {report.now:%Y-%m-%d %H:%M} UTC.{_limits(report)}</p>',
         *_summary(report),
         *_by_day(report),
@@ -72,11 +90,12 @@ def page(report: Report) -> str:
         *_compared(report),
         _footer(),
     ]
-    return printable(
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>\n{style}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
-    )
+    return printable("\n".join(parts))
+
+
+def _title(report: Report) -> str:
+    of = f" of {escape(report.figures.provider)}" if report.figures.provider else ""
+    return f"Orders{of}, {_period(report)}"
 
 
 def _period(report: Report) -> str:
@@ -272,7 +291,8 @@ def _table(
         return "<tr>" + "".join(_cell(cell, tag, n >= text_columns) for n, cell in enumerate(ready)) + "</tr>"
 
     body = "".join(row(cells, "td") for cells in rows)
-    return f'<table id="{name}"><thead>{row(heads, "th")}</thead><tbody>{body}</tbody></table>'
+    table = f'<table id="{name}"><thead>{row(heads, "th")}</thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="Table: {_LABELS[name]}">{table}</div>'
 
 
 def _cell(text: str, tag: str, right: object) -> str:

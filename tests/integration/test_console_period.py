@@ -1,0 +1,77 @@
+"""The pages about a period: the hours of a day on Home, the report, the audit log, and the comparisons."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.console import Consoles, running_console
+from support.console_world import PERSONAL, SETTINGS, fill, fill_days
+from worker.operations.report.page import content
+from worker.operations.report.read import read
+from worker.store.orders.days import Days
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.settings_texts import Configured
+    from worker.runtime import Runtime
+
+
+@pytest.fixture
+def rt(configured: Configured) -> Runtime:
+    rt = configured.open(SETTINGS)
+    fill(rt)
+    return rt
+
+
+@pytest.fixture
+def consoles(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
+    assert rt
+    with running_console(monkeypatch) as consoles:
+        yield consoles
+
+
+def test_home_shows_the_hours_of_today_and_of_the_day_that_is_chosen(consoles: Consoles, rt: Runtime) -> None:
+    today = datetime.now(UTC).date()
+    counted = Days(rt.redis).read_hours(rt.settings.targets, today)
+    assert sum(accepted for accepted, _ in counted) == 12
+    browser = consoles.as_role("viewer")
+    page, before = browser.get("/").text, browser.get(f"/?day={today - timedelta(1)}").text
+    assert "12 taken in and 6 delivered" in page.partition("Orders by hour")[2].partition("</title>")[0]
+    assert "0 taken in and 0 delivered" in before.partition("Orders by hour")[2].partition("</title>")[0]
+    assert f'href="/?day={today - timedelta(13)}"' in page
+    for other in ("", "x", "2020-01-01", str(today + timedelta(1))):
+        assert browser.get(f"/?day={other}").text.count("Today by hour") == 1
+
+
+def test_the_report_is_that_of_the_command_of_all_shops_or_of_one(consoles: Consoles, rt: Runtime) -> None:
+    fill_days(rt)
+    browser, today = consoles.as_role("viewer"), datetime.now(UTC).date()
+    page = browser.get("/report").text
+    for shop in ("", "shop-de"):
+        shown = browser.get(f"/report?since={today - timedelta(2)}&until={today}&shop={shop}").text
+        report = content(read(rt, today - timedelta(2), today, shop))
+        assert re.findall(r"<td.*?</td>", report)[:20] == re.findall(r"<td.*?</td>", shown)[:20]
+        assert not any(text in shown for text in PERSONAL)
+    assert 'href="/orders/shop-nl%3A02"' in page
+    assert "style=" not in page
+    assert f'value="{today - timedelta(6)}"' in page
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("since=x", 400),
+        ("since=2026-01-02&until=2026-01-01", 400),
+        ("since=2020-01-01", 400),
+        ("until=0001-01-01", 400),
+        ("shop=nobody", 404),
+        ("until=9999-12-31", 200),
+    ],
+)
+def test_a_period_or_a_shop_that_there_is_not_is_refused(consoles: Consoles, query: str, status: int) -> None:
+    assert consoles.as_role("viewer").get(f"/report?{query}").status_code == status

@@ -1,0 +1,1 @@
+"""The report of a period, for readers without a terminal."""
