@@ -272,7 +272,7 @@ def test_the_orders_of_a_large_act_are_kept_up_to_a_bound(redis: Redis, monkeypa
     [found] = read_audit(redis)
     assert found.orders == tuple(f"shop:{n}" for n in range(700))
     assert found.more_orders == 300
-    assert list(read_audit(redis, order="shop:699")) == [found]
+    assert list(read_audit(redis, matches=lambda each: "shop:699" in each.orders)) == [found]
 
 
 def test_audit_selects_by_order_actor_and_time_and_exports(rt: Runtime, redis: Redis) -> None:
@@ -286,6 +286,9 @@ def test_audit_selects_by_order_actor_and_time_and_exports(rt: Runtime, redis: R
 
     assert listed() == ["pause", "dead replay"]
     assert listed("--order", KEY) == listed("--actor", "ANNA") == listed("--actor", "an*") == ["dead replay"]
+    assert listed("--what", "REPLAY") == listed("--what", "dead") == ["dead replay"]
+    assert listed("--what", "t") == ["pause", "dead replay"]
+    assert listed("--what", "shop") == []
     assert listed("--since", "1h") == ["pause", "dead replay"]
     assert listed("--limit", "1") == ["pause"]
     assert listed("--order", "shop:2") == []

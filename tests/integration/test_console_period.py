@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,7 @@ from support.console import Consoles, running_console
 from support.console_world import PERSONAL, SETTINGS, fill, fill_days
 from worker.operations.report.page import content
 from worker.operations.report.read import read
+from worker.store.audit import Actor, record
 from worker.store.orders.days import Days
 
 if TYPE_CHECKING:
@@ -75,3 +79,47 @@ def test_the_report_is_that_of_the_command_of_all_shops_or_of_one(consoles: Cons
 )
 def test_a_period_or_a_shop_that_there_is_not_is_refused(consoles: Consoles, query: str, status: int) -> None:
     assert consoles.as_role("viewer").get(f"/report?{query}").status_code == status
+
+
+def test_the_audit_log_is_filtered_exported_and_paged(consoles: Consoles, rt: Runtime) -> None:
+    ada, ben = Actor("ada", "console", "203.0.113.9"), Actor("=ben", "cli", "ben@desk")
+    with record(rt.redis, ada, "dead replay", accounts=["warehouse"], orders=["shop-nl:02"]) as act:
+        act.count(replayed=1)
+    with pytest.raises(ValueError, match="x"), record(rt.redis, ben, "pause", accounts=["returns"], reason="Stock"):
+        raise ValueError("x")
+    browser = consoles.as_role("operator")
+
+    def rows(query: str = "") -> list[str]:
+        page = browser.get(f"/audit?{query}").text.partition('<ol class="audit">')[2]
+        return [re.sub(r"<[^>]+>", " ", row) for row in page.split("<li")[1:]]
+
+    assert len(rows()) == 2
+    for query in ("who=ada", "who=a*a", "who=AD", "what=replay", "what=warehouse", "order=shop-nl%3A02"):
+        assert len(rows(query)) == 1, query
+        assert "dead replay" in rows(query)[0]
+        assert "1 replayed" in rows(query)[0]
+    assert "failed: ValueError" in rows("what=pause")[0]
+    assert "Stock" in rows("who=ben")[0]
+    assert rows("who=nobody") == rows("order=shop") == []
+    assert 'href="/orders/shop-nl%3A02"' in browser.get("/audit").text
+    exported = browser.get("/audit/export.csv?what=pause")
+    assert exported.headers["content-type"].startswith("text/csv")
+    (row,) = csv.DictReader(io.StringIO(exported.text.lstrip("\ufeff")))
+    assert (row["actor"], row["outcome"], row["accounts"]) == ("'=ben", "failed: ValueError", "returns")
+    for role in ("viewer", "support"):
+        assert consoles.as_role(role).get("/audit").status_code == 403
+        assert 'href="/audit"' not in consoles.as_role(role).get("/").text
+
+
+def test_older_records_are_on_the_next_page(consoles: Consoles, rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.web.pages.audit._SHOWN", 2)
+    for number in range(5):
+        with record(rt.redis, Actor("ada", "cli"), f"act {number}"):
+            time.sleep(0.002)
+    browser, path, seen = consoles.as_role("operator"), "/audit?who=ada", []
+    while path:
+        page = browser.get(path).text
+        seen += re.findall(r"act \d", page)
+        path = (re.search(r'href="(/audit[^"]+before=[^"]+)">Older', page) or [""] * 2)[1].replace("&amp;", "&")
+    assert seen == [f"act {number}" for number in reversed(range(5))]
+    assert browser.get("/audit?before=x").status_code == 200

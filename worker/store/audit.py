@@ -162,11 +162,15 @@ def record(  # noqa: PLR0913  # the facts of an act
 
 
 def read_audit(
-    redis: Redis, *, since: int = 0, order: str | None = None, matches: Callable[[Actor], bool] = lambda _: True
+    redis: Redis,
+    *,
+    since: int = 0,
+    before: int | None = None,
+    matches: Callable[[AuditRecord], bool] = lambda _: True,
 ) -> Iterator[AuditRecord]:
-    """Yield the records of acts that began at `since` (Unix milliseconds) or later, the newest first.
+    """Yield the records that `matches`, of acts that began at `since` (Unix milliseconds) or later, the newest first.
 
-    Only those that concern `order`, if it is named, and whose actor `matches`.
+    With `before`, only those of acts that began earlier.
     """
     parts: dict[str, dict[int, dict[str, Any]]] = {}
     seen: set[str] = set()
@@ -178,7 +182,7 @@ def read_audit(
         if part["part"] == 0 and part["id"] not in seen:
             seen.add(part["id"])
             found = _merged(at, known)
-            if matches(found.actor) and (order is None or order in found.orders):
+            if (before is None or at < before) and matches(found):
                 yield found
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlencode
-
-from starlette.responses import StreamingResponse
 
 from worker.durations import parse_duration
 from worker.operations.bulk import ACTIONS, Action, carry_out
@@ -23,6 +21,7 @@ from worker.operations.waiting import (
     select,
     with_summaries,
 )
+from worker.web.export import csv_file
 from worker.web.list_words import ACTION_WORDS, LIST_WORDS, ActionWords, count_rows
 from worker.web.page import Page, Refused, missing
 
@@ -101,14 +100,7 @@ def _export(visit: Visit) -> Response:
     name = _list(visit)
     rows = with_summaries(visit.rt, select(visit.rt, name, _wish(visit, visit.query)))
     lines = csv_lines(COLUMNS, (as_json(name, row) for row in rows))
-    headers = {"Content-Disposition": f'attachment; filename="intake-{name}.csv"'}
-    # A spreadsheet reads UTF-8 only after this mark.
-    return StreamingResponse(_marked(lines), headers=headers, media_type="text/csv; charset=utf-8")
-
-
-def _marked(lines: Any) -> Any:
-    yield "\ufeff"
-    yield from lines
+    return csv_file(f"intake-{name}.csv", lines)
 
 
 def _asked(visit: Visit) -> tuple[ListName, Action, ActionWords]:
