@@ -38,7 +38,7 @@ _NAMED: Final = 1
 
 def _write_csv(records: Iterable[AuditRecord]) -> None:
     for line in csv_lines(COLUMNS, map(audit_as_json, records)):
-        click.echo(line, nl=False)
+        click.echo(line.rstrip("\r\n"))
 
 
 def _row(found: AuditRecord) -> dict[str, str]:
@@ -68,9 +68,7 @@ def _row(found: AuditRecord) -> dict[str, str]:
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print as CSV.")
 @json_option
-def command(
-    *, wish: datetime | timedelta | None, order: str | None, actor: str | None, what: str | None, **form: Any
-) -> None:
+def command(*, wish: datetime | timedelta | None, **form: Any) -> None:
     """Show who changed what, and when.
 
     Each command that changes something leaves a record, and so does the console. A record is kept for a year.
@@ -79,7 +77,9 @@ def command(
         raise click.UsageError("use --csv or --json, not both")
     rt = open_runtime(offline=True)
     since = 0 if wish is None else int(resolve_since(wish, redis_time(rt)).timestamp() * 1000)
-    records = select_audit(rt, AuditWish(since=since, order=order or "", actor=actor or "", what=what or ""))
+    records = select_audit(
+        rt, AuditWish(since=since, order=form["order"] or "", actor=form["actor"] or "", what=form["what"] or "")
+    )
     if form["as_csv"] or form["as_json"]:
         chosen = islice(records, form["limit"])
         if form["as_csv"]:
@@ -90,7 +90,7 @@ def command(
     most = form["limit"] or _SHOWN
     shown = list(islice(records, most + 1))
     if not shown:
-        narrowed = any(each is not None for each in (wish, order, actor, what))
+        narrowed = wish is not None or any(form[name] is not None for name in ("order", "actor", "what"))
         click.echo("No record matches." if narrowed else "Nobody has changed anything yet.")
         return
     print_rows("Acts, the newest first", {name: name for name in _SHOWN_COLUMNS}, map(_row, shown[:most]), "detail")

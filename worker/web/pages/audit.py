@@ -69,7 +69,7 @@ def _show(visit: Visit) -> Response:
         query={name: visit.query.get(name, "")[:_LONGEST] for name in _CRITERIA},
         filtered=any(visit.query.get(name) for name in _CRITERIA),
         begun=before is None,
-        older=_path(visit, "/audit", before=found[_SHOWN - 1].at) if more else "",
+        older=_path(visit, "/audit", before=found[_SHOWN].at + 1) if more else "",
         newest=_path(visit, "/audit"),
         export=_path(visit, "/audit/export.csv"),
     )
