@@ -19,6 +19,7 @@ from support.command_line import intake
 from support.orders import order
 from support.settings_texts import dropday, retailcrm, route
 from worker.cli.feeds import backfill, reconcile
+from worker.cli.run import reload
 from worker.reconcile.report import Report
 from worker.store import audit
 from worker.store.audit import Act, Actor, read_audit, record
@@ -118,6 +119,8 @@ ACTS: dict[str, tuple[Callable[[Runtime], object], str, list[str]]] = {
     "cursor undo": (moved_cursor, "cursor undo shop --yes", []),
     "backfill": (nothing, "backfill shop --since 2026-01-01 --yes", []),
     "reconcile": (nothing, "reconcile shop t --since 1d --repair --yes", [KEY]),
+    "push": (nothing, "push --provider shop --external-id 1", [KEY]),
+    "reload": (nothing, "reload", []),
     "inbox replay": (dead_job, "inbox replay --all --yes", []),
     "inbox discard": (dead_job, "inbox discard --all --yes", []),
     "rename": (nothing, "rename t t --yes", []),
@@ -139,6 +142,16 @@ def rt(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Runtime:
         now = datetime.now(UTC)
         return Report("shop", "t", now, now, "listed", most=1)
 
+    class Process:
+        role, pid = "worker", 1
+
+        def ask(self) -> None:
+            pass
+
+        def reply(self) -> tuple[str, str]:
+            return "done", ""
+
+    monkeypatch.setattr(reload, "read_running", lambda _: [Process()])
     monkeypatch.setattr(backfill, "nudge", lambda *_: None)
     monkeypatch.setattr(reconcile, "_compare", compared)
     monkeypatch.delenv("SUDO_USER", raising=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -15,14 +16,19 @@ from worker.cli.results import say
 from worker.durations import count_of
 from worker.errors import Malformed, StoreFull
 from worker.inbox.reading import BadJob, order_in, read_job
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.runtime import read_settings
 from worker.settings.needs import SIGNATURES
+from worker.store.audit import unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
+    from worker.runtime import Runtime
     from worker.settings.load import Settings
+    from worker.store.audit import Act
     from worker.store.inbox import Inbox
 
 #: The most jobs, and bytes of them, in one `LPUSH`.
@@ -126,6 +132,14 @@ def _source(options: dict[str, Any]) -> Source:
     return Source([options[given[0]]], provider, given[0])
 
 
+def _recorded(rt: Runtime | None, source: Source, producer: str | None) -> AbstractContextManager[Act]:
+    if rt is None:
+        return nullcontext(unrecorded())
+    accounts = [source.provider] if source.provider else []
+    ids = [f"{source.provider}:{external_id}" for external_id in source.external_ids]
+    return recorded(rt, *accounts, orders=ids, producer=producer, carries=source.carries)
+
+
 @click.command(
     "push", epilog=examples("intake push jobs.jsonl --dry-run", "intake push --provider shop-nl --external-id 1001")
 )
@@ -136,6 +150,7 @@ def _source(options: dict[str, Any]) -> Source:
 @click.option("--external-id", multiple=True, metavar="ID", help="Id of an order to fetch; repeatable.")
 @click.option("--producer", metavar="NAME", help="Sign the jobs with the secret of this producer.")
 @click.option("--dry-run", is_flag=True, help="Check the jobs and push nothing.")
+@acting
 def command(*, producer: str | None, dry_run: bool, **options: Any) -> None:
     """Push jobs into the inbox.
 
@@ -147,11 +162,14 @@ def command(*, producer: str | None, dry_run: bool, **options: Any) -> None:
     if producer is not None:
         able = [name for name, known in settings.producers.items() if known.secret]
         require_name(producer, "producer with a secret", able)
-    pusher = Pusher(settings, producer, None if dry_run else open_runtime(settings).inbox)
+    rt = None if dry_run else open_runtime(settings)
+    pusher = Pusher(settings, producer, None if rt is None else rt.inbox)
     try:
-        for job in source.jobs():
-            pusher.add(job)
-        pusher.flush()
+        with _recorded(rt, source, producer) as act:
+            for job in source.jobs():
+                pusher.add(job)
+            pusher.flush()
+            act.count(pushed=pusher.pushed)
     except StoreFull as full:
         raise click.ClickException(
             f"{full}; {count_of(pusher.pushed, 'job')} pushed before. Raise its maxmemory."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
@@ -13,10 +13,12 @@ import click
 from worker.cli.setup.check import examine_settings
 from worker.cli.setup.pair_checks import examine_pairs
 from worker.errors import ConfigError, StoreFull
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.process.reloading import read_running, reload_folder
 from worker.runtime import Adapters, Runtime, read_settings
 from worker.settings.document import ConfigErrors
+from worker.store.audit import unrecorded
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
 
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
     from worker.process.reloading import Running
     from worker.settings.load import Settings
+    from worker.store.audit import Act
 
 _OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
+_UNRECORDED: Final[tuple[type[Exception], ...]] = (ConfigError, *_OF_REDIS)
 #: Seconds after which a process that did not react gets the signal again: it may have taken the first for a hang-up.
 _AGAIN: Final = 2.0
 #: Seconds that a process may take for its check, beside the end of its calls and its start.
@@ -38,6 +42,7 @@ _CHECK: Final = 90.0
 @click.option(
     "--in-use", type=click.Path(path_type=Path, dir_okay=False), hidden=True, help="The copy in use to compare with."
 )
+@acting
 def command(*, dry_run: bool, in_use: Path | None) -> None:
     """Take over a changed intake.toml.
 
@@ -53,6 +58,27 @@ def command(*, dry_run: bool, in_use: Path | None) -> None:
     if not running:
         folder = reload_folder(settings.data_dir)
         raise click.ClickException(f"no process of Intake runs here ({folder}). Next: intake up")
+    with _recorded(settings) as act:
+        act.count(processes=len(running))
+        _ask(running)
+        clocks = settings.clocks
+        _wait(running, time.monotonic() + _CHECK + max(clocks.drain, clocks.poll) + clocks.request)
+
+
+@contextmanager
+def _recorded(settings: Settings) -> Iterator[Act]:
+    """Record the reload in the audit log. While Redis is away it goes on without a record, and says so."""
+    with ExitStack() as stack:
+        act = unrecorded()
+        try:
+            act = stack.enter_context(recorded(stack.enter_context(Runtime(settings, patience="short"))))
+        except _UNRECORDED:
+            click.echo("The audit log has no record of this: Redis cannot be used now.", err=True)
+        yield act
+
+
+def _ask(running: list[Running]) -> None:
+    """Ask each process; raise ClickException for one that cannot be."""
     for process in running:
         try:
             process.ask()
@@ -61,8 +87,6 @@ def command(*, dry_run: bool, in_use: Path | None) -> None:
             raise click.ClickException(
                 f"{process.role} (process {process.pid}) cannot be asked: {reason}. Next: run it as that user"
             ) from None
-    clocks = settings.clocks
-    _wait(running, time.monotonic() + _CHECK + max(clocks.drain, clocks.poll) + clocks.request)
 
 
 def _wait(running: list[Running], until: float) -> None:

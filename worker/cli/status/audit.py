@@ -77,9 +77,8 @@ def command(*, wish: datetime | timedelta | None, **form: Any) -> None:
         raise click.UsageError("use --csv or --json, not both")
     rt = open_runtime(offline=True)
     since = 0 if wish is None else int(resolve_since(wish, redis_time(rt)).timestamp() * 1000)
-    records = select_audit(
-        rt, AuditWish(since=since, order=form["order"] or "", actor=form["actor"] or "", what=form["what"] or "")
-    )
+    criteria: dict[str, Any] = {name: form[name] or "" for name in ("order", "actor", "what")}
+    records = select_audit(rt, AuditWish(since=since, **criteria))
     if form["as_csv"] or form["as_json"]:
         chosen = islice(records, form["limit"])
         if form["as_csv"]:
@@ -90,7 +89,7 @@ def command(*, wish: datetime | timedelta | None, **form: Any) -> None:
     most = form["limit"] or _SHOWN
     shown = list(islice(records, most + 1))
     if not shown:
-        narrowed = wish is not None or any(form[name] is not None for name in ("order", "actor", "what"))
+        narrowed = wish is not None or any(criteria.values())
         click.echo("No record matches." if narrowed else "Nobody has changed anything yet.")
         return
     print_rows("Acts, the newest first", {name: name for name in _SHOWN_COLUMNS}, map(_row, shown[:most]), "detail")
