@@ -21,7 +21,7 @@ from worker.store.orders.lanes import ASK_EVERY
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from worker.app.timed_request import Later
     from worker.doubt import Answer
@@ -36,6 +36,8 @@ MOST_UNKNOWN: Final = 5
 MOST_REQUEUES: Final = 3
 #: Most orders to search for in one round.
 BATCH: Final = 100
+#: Seconds after which what a person wants is searched for again, if the target did not respond.
+AGAIN: Final = 60.0
 #: The longest wait for a search at a time: each ends by itself.
 LONG: Final = 60.0
 
@@ -64,10 +66,12 @@ def _ask(rt: Runtime, name: str) -> Summary:
     return Summary(name, Counter({f"in doubt: {answer}": count for answer, count in answers.items()}))
 
 
-def _to_search(stuck: Stuck) -> Iterator[StuckOrder]:
-    """Yield the orders to search for in one round."""
+def _to_search(stuck: Stuck, wanted: Sequence[StuckOrder]) -> Iterator[StuckOrder]:
+    """Yield the orders to search for in one round: first those that a person wants to be searched for."""
+    yield from wanted
+    known = {order.key for order in wanted}
     for order in stuck.sample(BATCH, ASK_EVERY / 1000):
-        if int(order.record.get("again", 0)) < MOST_REQUEUES:
+        if order.key not in known and int(order.record.get("again", 0)) < MOST_REQUEUES:
             yield order
 
 
@@ -76,13 +80,16 @@ def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
 
     Continue while the searches settle orders, and stop when the target is unavailable. After the first one, as many are
     made at once as the limit needs. Return the number of each answer (see `worker/doubt.py`). A list that is read in
-    part is kept for the next round.
+    part is kept for the next round. What a person wants is searched for even if it was a moment ago, and again in a
+    minute if the target does not respond.
     """
     lane, target = rt.lanes[name], rt.targets[name]
     lane.mark_doubts_asked()
     answers: Counter[str] = Counter()
     listing = rt.doubt_listings.setdefault(name, Listing(target))
     find = finder(target, listing)
+    wanted = rt.stuck[name].take_wanted(BATCH)
+    unanswered = {order.key for order in wanted}
 
     def search(order: StuckOrder) -> _Search:
         began = time.monotonic()
@@ -95,19 +102,22 @@ def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
             if ended.result is None:
                 raise ended.error or RuntimeError("a search ended without a result")
             answers[ended.result.answer] += 1
+            unanswered.discard("" if ended.result.answer == "away" else ended.job.key)
             lane.pace.note(ended.result.calls, ended.result.seconds)
         # A list is read by one.
         calls.width = 1 if target.walks else min(lane.pace.width(lane.scope.interval / 1e6), lane.concurrency)
 
     with traces.span(f"doubt {name}", target=name), Calls(search) as calls:
-        for order in _to_search(rt.stuck[name]):
+        for order in _to_search(rt.stuck[name], wanted):
             while not calls.room:
                 take(calls)
-            if answers["away"] or answers["unknown"] >= MOST_UNKNOWN or stopping() or is_over():
+            enough = answers["unknown"] >= MOST_UNKNOWN and order.key not in unanswered
+            if answers["away"] or enough or stopping() or is_over():
                 break
             calls.begin(order, [order.key])
         while calls.under_way:
             take(calls)
+    rt.stuck[name].want_later(unanswered, AGAIN if answers["away"] else 0.0)
     if not listing.begun:
         rt.doubt_listings.pop(name, None)
     log.info("doubt.asked", target=name, counts=dict(answers))

@@ -14,13 +14,17 @@ from schemas.order import Address, Customer, Line
 from support.console import Consoles, running_console
 from support.console_world import PERSONAL, SETTINGS, an_order, fill, put
 from support.pipeline import log_lines
-from worker.errors import ConfigError
+from tasks.doubt import settle_doubts
+from tasks.sweep import sweep
+from worker.errors import ConfigError, Unavailable
 from worker.operations.decisions import DECISIONS
 from worker.operations.document import document
 from worker.operations.next_steps import next_steps
 from worker.store.audit import Actor, read_audit
 from worker.store.console.users import ROLES, Role
 from worker.store.orders.drains import Outcome
+from worker.store.redis import keys
+from worker.systems.target import Receipt
 from worker.web.app import PAGES
 from worker.web.page import EVERYBODY
 from worker.web.paths import decision_path, order_path
@@ -243,26 +247,70 @@ def test_a_decision_is_previewed_carried_out_and_seen(consoles: Consoles, rt: Ru
     assert 'role="status"' not in operator.get(order_path(key)).text
 
 
-def test_asking_a_target_that_is_away_leaves_the_order_in_doubt(consoles: Consoles, rt: Runtime) -> None:
-    operator = consoles.as_role("operator")
-    path = decision_path("ask", "warehouse", DOUBTFUL)
+def ask(consoles: Consoles) -> Browser:
+    operator, path = consoles.as_role("operator"), decision_path("ask", "warehouse", DOUBTFUL)
     [seen] = re.findall(r'name="seen" value="([^"]+)"', operator.get(path).text)
     assert operator.send(path, {"seen": seen}, at=path).status_code == 303
-    assert "warehouse does not answer now" in operator.get(order_path(DOUBTFUL)).text
-    assert state(rt, DOUBTFUL) == "in_doubt"
+    return operator
 
 
-def test_a_target_is_not_asked_without_its_credentials(
-    rt: Runtime, configured: Configured, monkeypatch: pytest.MonkeyPatch
+def nudged(rt: Runtime) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    sweep(rt, lambda task, name, _: found.append((task, name)))
+    return found
+
+
+@pytest.mark.parametrize("answer", [Receipt("48299"), None, Unavailable("it is away")])
+def test_a_worker_asks_the_target_for_the_console_which_has_no_credentials(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch, answer: Receipt | Exception | None
 ) -> None:
+    searched: list[str] = []
+
+    def find(reference: str) -> Receipt | None:
+        searched.append(reference)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(rt.targets["warehouse"], "find", find)
+    monkeypatch.setattr(rt.targets["warehouse"], "recognize", lambda *_, **__: None)
     monkeypatch.delenv("TEST_KEY")
+    assert ("doubt", "warehouse") not in nudged(rt)
     with running_console(monkeypatch) as consoles:
-        operator, path = consoles.as_role("operator"), decision_path("ask", "warehouse", DOUBTFUL)
-        [seen] = re.findall(r'name="seen" value="([^"]+)"', operator.get(path).text)
-        response = operator.send(path, {"seen": seen}, at=path)
-        assert response.status_code == 409
-        assert "The console has no credentials of warehouse" in response.text
+        operator = ask(consoles)
+        assert "warehouse is searched within seconds" in operator.get(order_path(DOUBTFUL)).text
+        [record] = read_audit(rt.redis)
+        assert (record.action, record.orders) == ("doubt ask", (DOUBTFUL,))
+        assert ("doubt", "warehouse") in nudged(rt)
+        settle_doubts(rt, "warehouse")
+        page = operator.get(order_path(DOUBTFUL)).text
+        assert "The target is to be searched" in page
         assert "Ask the targets" not in operator.send("/find", {"q": "nobody"}).text
+    assert searched == ["NL-04"]
+    states = {"Receipt": "delivered", "NoneType": "queued", "Unavailable": "in_doubt"}
+    assert state(rt, DOUBTFUL) == states[type(answer).__name__]
+    assert ("doubt", "warehouse") not in nudged(rt), "it is answered, or tried again in a minute"
+    assert bool(rt.redis.zcard(keys.LaneKeys.of("warehouse").searches)) == isinstance(answer, Exception)
+    if isinstance(answer, Exception):
+        rt.redis.zadd(keys.LaneKeys.of("warehouse").searches, {DOUBTFUL: 1})
+        assert ("doubt", "warehouse") in nudged(rt)
+
+
+def test_a_person_sees_that_the_answer_is_the_same_as_before(consoles: Consoles, rt: Runtime) -> None:
+    def note() -> None:
+        rt.stuck["warehouse"].move("note", [DOUBTFUL], code="uncertain", detail="it is not to be seen there yet")
+
+    def events() -> int:
+        return len(rt.ledger.entries(["warehouse"], DOUBTFUL)[0].history)
+
+    note()
+    before = events()
+    note()
+    assert events() == before
+    ask(consoles)
+    note()
+    assert events() == before + 2
+    assert rt.stuck["warehouse"].move("search", [DEAD]) == {DEAD: "dead"}
 
 
 @pytest.mark.parametrize("name", DECISIONS)

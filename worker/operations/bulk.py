@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from worker.store.inbox import Inbox, Letter
     from worker.store.orders.stuck import Move
 
-Action = Literal["resend", "discard", "release", "drop", "delivered", "send", "bury"]
+Action = Literal["resend", "discard", "release", "drop", "ask", "delivered", "send", "bury"]
 #: Rows of one round trip.
 _AT_ONCE: Final = 500
 #: The moves of orders that are dead or in doubt, by action.
 _MOVES: Final[dict[Action, Move]] = {
     "resend": "replay",
     "discard": "discard",
+    "ask": "search",
     "delivered": "delivered",
     "send": "send",
     "bury": "bury",
@@ -33,7 +34,7 @@ _MOVES: Final[dict[Action, Move]] = {
 ACTIONS: Final[dict[ListName, dict[Action, str]]] = {
     "dead": {"resend": "dead replay", "discard": "dead discard"},
     "held": {"release": "release", "drop": "release"},
-    "in_doubt": {"delivered": "doubt resolve", "send": "doubt resolve", "bury": "doubt resolve"},
+    "in_doubt": {"ask": "doubt ask", "delivered": "doubt resolve", "send": "doubt resolve", "bury": "doubt resolve"},
     "records": {"resend": "dead replay", "discard": "dead discard"},
     "jobs": {"resend": "inbox replay", "discard": "inbox discard"},
 }

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from tasks.release import release
-from worker.doubt import ask as ask_target
-from worker.doubt import finder
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
@@ -35,7 +33,7 @@ _ALL: Final = (
     Decision("discard", "dead discard", "dead", "discard"),
     Decision("release", "release", "held"),
     Decision("drop", "release", "held"),
-    Decision("ask", "doubt ask", "in_doubt"),
+    Decision("ask", "doubt ask", "in_doubt", "search"),
     Decision("delivered", "doubt resolve", "in_doubt", "delivered"),
     Decision("send", "doubt resolve", "in_doubt", "send"),
     Decision("bury", "doubt resolve", "in_doubt", "bury"),
@@ -60,8 +58,7 @@ def decide(  # noqa: PLR0913  # an order, a decision, and what the history says 
 ) -> str:
     """Carry out a decision; return what came of it: "done", or the state of the order if somebody else was faster.
 
-    The order in doubt for which the target is asked ends as "found" (delivered), "again" (queued), "unknown" (still in
-    doubt) or "away" (the target responds to nobody now).
+    "ask" needs no credentials here: a worker searches the target, and the history shows its answer.
 
     Args:
         rt: The runtime.
@@ -74,15 +71,5 @@ def decide(  # noqa: PLR0913  # an order, a decision, and what the history says 
     if decision.move is not None:
         result = rt.stuck[target].move(decision.move, [key], source=source, target_id=target_id)[key]
         return "done" if result == "moved" else result or "unknown"
-    if decision.name == "ask":
-        return _ask(rt, target, key)
     moved = release(rt, target, [key], "send" if decision.name == "release" else "drop")
     return "done" if moved else rt.ledger.standing(target, key).state
-
-
-def _ask(rt: Runtime, target: str, key: str) -> str:
-    order = rt.stuck[target].one("in_doubt", key)
-    if order is None:
-        return rt.ledger.standing(target, key).state
-    adapter = rt.targets[target]
-    return ask_target(adapter, rt.stuck[target], order, finder(adapter))

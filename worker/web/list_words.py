@@ -90,6 +90,16 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
         ),
     },
     "in_doubt": {
+        "ask": ActionWords(
+            "Ask the target",
+            "Search the target for {rows}?",
+            (
+                "A worker searches for them within seconds, within the limit of the target. Nothing is written there.",
+                "One that is there counts as delivered. One that is certainly not there is queued again.",
+                "Any other stays in doubt, and its page shows the new answer.",
+            ),
+            "to be searched for",
+        ),
         "delivered": ActionWords(
             "They are there",
             "Has somebody seen {rows} in the target?",

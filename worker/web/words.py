@@ -72,9 +72,9 @@ DECISIONS: Final[dict[str, Words]] = {
         "Ask {target}",
         "Ask {target} whether it has this order?",
         (
-            "{target} is searched for the reference of this order. Nothing is written there.",
+            "A worker searches {target} for the reference of this order within seconds. Nothing is written there.",
             "If it is there, it counts as delivered. If it is certainly not there, it is queued again.",
-            "Otherwise it stays in doubt, with the new answer.",
+            "Otherwise it stays in doubt, and its page shows the new answer.",
         ),
     ),
     "delivered": Words(
@@ -100,12 +100,4 @@ DECISIONS: Final[dict[str, Words]] = {
         ("It is listed as not delivered, and is not sent unless somebody sends it again.",),
         danger=True,
     ),
-}
-#: What to say of the answers to "ask".
-ANSWERS: Final = {
-    "done": "Done.",
-    "found": "{target} has it: it counts as delivered now.",
-    "again": "{target} does not have it: it is queued again.",
-    "unknown": "{target} could not confirm it. It stays in doubt, with the new answer.",
-    "away": "{target} does not answer now, or its limit is used up. The order stays in doubt.",
 }

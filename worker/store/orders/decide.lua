@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Move orders that are dead or in doubt, as a person decided or the target responded.
 
-local lane, due, dead, doubt, held = unpack(KEYS)
+local lane, due, dead, doubt, held, searches = unpack(KEYS)
 local record_prefix, payload_prefix, history_prefix, keep_history_ms, move, source, target_id, code, detail = unpack(ARGV, 1, 9)
 -- Then for each order: key
 --
 -- Moves of a dead order: replay, discard. Moves of an order in doubt: delivered (under target_id), send (a person looked, and the target does not have it),
--- again (the lane asks before it sends), bury, note (it stays in doubt; code and detail become the reason). source is who decided.
+-- again (the lane asks before it sends), bury, note (it stays in doubt; code and detail become the reason), search (it stays in doubt, and a worker searches the
+-- target for it: searches are those orders by the time from which on). source is who decided.
 --
 -- Returns for each order "moved", or the state in which the move is not possible ("" if the order is unknown).
 -- If repeated: the orders are moved already, and nothing is done twice.
@@ -100,9 +101,15 @@ end
 
 local function note(key, record)
   local known = redis.call('HMGET', record, 'code', 'detail')
-  if known[1] == code and known[2] == detail then return end
+  -- A person who wanted the search sees its result, even if it is the same.
+  local wanted = string.find(redis.call('LINDEX', history_prefix .. key, -1) or '', ' to be searched for ', 1, true)
+  if known[1] == code and known[2] == detail and not wanted then return end
   redis.call('HSET', record, 'code', code, 'detail', detail)
   log(key, 'still in doubt ' .. code .. ' ' .. detail)
+end
+
+local function search(key)
+  if redis.call('ZADD', searches, 'NX', now, key) == 1 then log(key, 'to be searched for ' .. source) end
 end
 
 local set = (move == 'replay' or move == 'discard') and dead or doubt
@@ -110,10 +117,11 @@ local results = {}
 for i = 10, #ARGV do
   local key = ARGV[i]
   local record = record_prefix .. key
-  if move == 'note' and redis.call('ZSCORE', set, key) then
-    note(key, record)
+  local stays = move == 'note' or move == 'search'
+  if stays and redis.call('ZSCORE', set, key) then
+    if move == 'note' then note(key, record) else search(key) end
     results[#results + 1] = 'moved'
-  elseif move ~= 'note' and redis.call('ZREM', set, key) == 1 then
+  elseif not stays and redis.call('ZREM', set, key) == 1 then
     moves[move](key, record)
     results[#results + 1] = 'moved'
   else

@@ -170,6 +170,7 @@ class Lane:
             waiting=k.waiting,
             wake=k.wake,
             doubt=k.doubt,
+            searches=k.searches,
             epoch=keys.EPOCH,
             era=keys.ERA,
             quarantine_ms=self.quarantine_ms,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from worker.store.orders import payload
 from worker.store.redis import catalog, clock, keys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Why an order waits.
 State = Literal["dead", "in_doubt", "held"]
 #: The possible moves: see `decide.lua`.
-Move = Literal["replay", "discard", "delivered", "send", "again", "bury", "note"]
+Move = Literal["replay", "discard", "delivered", "send", "again", "bury", "note", "search"]
 
 #: Orders in memory at once.
 _CHUNK: Final = 500
@@ -131,6 +131,27 @@ class Stuck:
         ages = {key: int(score) for key, score in zip(chosen, scores, strict=True) if score is not None}
         return list(self._read(ages, lambda key: ages[key] <= last))
 
+    def take_wanted(self, most: int) -> list[StuckOrder]:
+        """Return up to `most` orders in doubt that a person wants to be searched for; no other task gets them."""
+        wanted = cast(
+            "list[str]",
+            self._redis.zrange(self._keys.searches, 0, clock.now(self._redis), byscore=True, offset=0, num=most),
+        )
+        if not wanted:
+            return []
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key in wanted:
+                pipe.zrem(self._keys.searches, key)
+                pipe.zscore(self._keys.doubt, key)
+            results = pipe.execute()
+        found = zip(wanted, results[::2], results[1::2], strict=True)
+        return list(self._read({key: int(at) for key, mine, at in found if mine and at is not None}, lambda _: True))
+
+    def want_later(self, order_keys: Iterable[str], seconds: float) -> None:
+        """Search for these orders in doubt later: the target did not respond, or the time of the task was over."""
+        if scores := dict.fromkeys(order_keys, clock.now(self._redis) + int(seconds * 1000)):
+            self._redis.zadd(self._keys.searches, cast("Any", scores), nx=True)
+
     def _read(self, scores: dict[str, int], matches: Callable[[str], bool]) -> Iterator[StuckOrder]:
         chosen = [key for key in scores if matches(key)]
         with self._redis.pipeline(transaction=False) as pipe:
@@ -170,6 +191,7 @@ class Stuck:
             dead=k.dead,
             doubt=k.doubt,
             held=k.held,
+            searches=k.searches,
             keep_history_ms=keys.KEEP_HISTORY_MS,
             move=move,
             source=source,

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Free the orders of dead drains, then return what work the lane has.
 
-local lane, due, drains, dead, scope, waiting, wake, doubt, epoch, era = unpack(KEYS)
+local lane, due, drains, dead, scope, waiting, wake, doubt, searches, epoch, era = unpack(KEYS)
 local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms, quarantine_ms = unpack(ARGV, 1, 7)
 -- Then for each window: period_s, interval_us, ahead
 -- scope is the rate limit with its windows (see windows.lua). waiting exists while a drain waits for orders; pushing to wake wakes it. poison is how many drains may die that hold an order alone.
--- ask_every_ms is the time between two questions for the orders in doubt.
+-- ask_every_ms is the time between two questions for the orders in doubt. searches are those of them that a person wants to be searched for (decide.lua).
 --
 -- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms since the last sign of life of the
 -- drain that died first, orders in doubt to ask for, bulk orders due, ms since the first due order became due}.
@@ -78,6 +78,9 @@ if (fresh > 0 or (bulk > 0 and live == 0)) and closed == 0 and not state[1] and 
   live = live + 1
 end
 local doubts, since = 0, now - ask_every_ms
-if closed == 0 and not state[1] and tonumber(state[3] or 0) <= since then doubts = redis.call('ZCOUNT', doubt, '-inf', since) end
+if closed == 0 and not state[1] then
+  doubts = redis.call('ZCOUNT', searches, '-inf', now)
+  if tonumber(state[3] or 0) <= since then doubts = doubts + redis.call('ZCOUNT', doubt, '-inf', since) end
+end
 local oldest = fresh > 0 and now - redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] or 0
 return {freed, buried, fresh, live, math.ceil(closed), state[1] and 1 or 0, waited, doubts, bulk, oldest}

@@ -112,7 +112,7 @@ SETTLE: Final = Script(
 )
 SWEEP: Final = Script(
     "sweep",
-    keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt", "epoch", "era"),
+    keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt", "searches", "epoch", "era"),
     args=("lease_ms", "record_prefix", "history_prefix", "claims_prefix", "poison", "ask_every_ms", "quarantine_ms"),
     each=_WINDOW,
 )
@@ -136,7 +136,7 @@ CORRECT: Final = Script(
 )
 DECIDE: Final = Script(
     "decide",
-    keys=("lane", "due", "dead", "doubt", "held"),
+    keys=("lane", "due", "dead", "doubt", "held", "searches"),
     args=(*_PREFIXES, "keep_history_ms", "move", "source", "target_id", "code", "detail"),
     each=("key",),
 )

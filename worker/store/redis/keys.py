@@ -34,6 +34,7 @@ class LaneKeys:
     dead: str
     doubt: str
     held: str
+    searches: str
     waiting: str
     wake: str
     claims: str
@@ -54,6 +55,7 @@ class LaneKeys:
             dead=f"{lane}:dead",
             doubt=f"{lane}:doubt",
             held=f"{lane}:held",
+            searches=f"{lane}:searches",
             waiting=f"{lane}:waiting",
             wake=f"{lane}:wake",
             claims=f"{lane}:claims:",

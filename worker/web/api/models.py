@@ -168,7 +168,7 @@ class OrderAction(Model):
 
 
 class Done(Model):
-    """What came of an action: "done"; for `ask` also "found", "again", "unknown" or "away"."""
+    """What came of an action: "done". After `ask`, a worker searches the target: the history shows the answer."""
 
     result: str
 

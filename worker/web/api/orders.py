@@ -17,8 +17,8 @@ from worker.store.orders.held_data import Place
 from worker.web.api import models
 from worker.web.api.call import Asked, Call, Problem
 from worker.web.paths import order_path
-from worker.web.words import ANSWERS, STATES
 from worker.web.words import DECISIONS as WORDS
+from worker.web.words import STATES
 
 if TYPE_CHECKING:
     from worker.operations.lookup import FoundOrder
@@ -149,8 +149,8 @@ def _act(asked: Asked) -> dict[str, Any]:
     actor, given = Actor(name, "api", asked.origin), {"decision": wish.action}
     with record(asked.rt.redis, actor, "order decide", accounts=[wish.target], given=given, orders=[found.key]) as act:
         result = decide(asked.rt, wish.target, found.key, decision, source=f"by {name}", target_id=target_id)
-        act.count(done=int(result in ANSWERS))
-    if result not in ANSWERS:
+        act.count(done=int(result == "done"))
+    if result != "done":
         raise _changed(entry)
     return {"result": result}
 
