@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +100,48 @@ def test_a_backfill_is_previewed_begun_stopped_and_continued(consoles: Consoles,
     assert [act.outcome for act in read_audit(rt.redis)] == ["done", "done", "failed: Refused", "done"]
 
 
+def test_a_cursor_is_moved_after_a_preview_and_moved_back_and_one_of_two_people_wins(
+    consoles: Consoles, rt: Runtime
+) -> None:
+    first, second = consoles.as_role("operator"), consoles.as_role("operator")
+    rt.cursors.place("shop-nl", "{}", rt.providers["shop-nl"].start(rt.now() - timedelta(days=1)))
+    rt.redis.delete(keys.former("shop-nl"))
+    before, since = rt.cursors.status("shop-nl")["value"], f"{rt.now() - timedelta(days=3):%Y-%m-%dT%H:%M}"
+    path = f"/providers/shop-nl/cursor?since={since}"
+    previews = [browser.get(path).text for browser in (first, second)]
+    assert "are read again" in previews[0]
+    assert rt.cursors.status("shop-nl")["value"] == before
+    forms = [{"since": since, "seen": re.findall(r'name="seen" value="([^"]+)"', page)[0]} for page in previews]
+    assert first.send("/providers/shop-nl/cursor", forms[0]).headers["location"] == "/providers/shop-nl"
+    moved = rt.cursors.status("shop-nl")["value"]
+    assert moved != before
+    lost = second.send("/providers/shop-nl/cursor", forms[1])
+    assert lost.status_code == 409
+    assert "Somebody was faster" in lost.text
+    assert rt.cursors.status("shop-nl")["value"] == moved
+    assert "Undo the last move" in first.get("/providers/shop-nl").text
+    undo = first.get("/providers/shop-nl/cursor/undo").text
+    assert "NOT read by polls" in undo
+    seen = re.findall(r'name="seen" value="([^"]+)"', undo)[0]
+    assert first.send("/providers/shop-nl/cursor/undo", {"seen": seen}).status_code == 303
+    assert rt.cursors.status("shop-nl")["value"] == before
+    assert first.send("/providers/shop-nl/cursor/undo", {"seen": seen}).status_code == 409
+    acts = [(act.action, act.outcome) for act in read_audit(rt.redis)]
+    assert acts == [("cursor undo", "done"), ("cursor set", "done")]
+    for wrong in ("", "x", "2999-01-01T00:00", "0001-01-01T00:00"):
+        assert first.get(f"/providers/shop-nl/cursor?since={wrong}").status_code in {200, 400}
+    assert consoles.as_role("support").get(path).status_code == 403
+
+
+@pytest.mark.parametrize("side", ["targets/warehouse", "providers/shop-nl"])
+def test_of_two_people_who_pause_one_wins(consoles: Consoles, side: str) -> None:
+    first, second = consoles.as_role("operator"), consoles.as_role("operator")
+    assert first.send(f"/{side}/pause", {"reason": "Stock", "length": ""}).status_code == 303
+    lost = second.send(f"/{side}/pause", {"reason": "Other", "length": ""})
+    assert lost.status_code == 409
+    assert "is paused already (Stock)" in lost.text
+
+
 @pytest.mark.parametrize(
     ("since", "until"),
     [
@@ -106,6 +150,7 @@ def test_a_backfill_is_previewed_begun_stopped_and_continued(consoles: Consoles,
         ("2026-02-01", "2026-01-01"),
         ("2020-01-01", "2026-01-01"),
         ("2999-01-01", "2999-01-02"),
+        ("9999-12-31", "9999-12-31"),
     ],
 )
 def test_a_range_that_is_none_is_refused(consoles: Consoles, rt: Runtime, since: str, until: str) -> None:

@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.method} {call.path}")
 #: A body that each call with one accepts.
 BODIES: dict[str, dict[str, Any]] = {
+    "/providers/{name}/pause": {"reason": "stocktaking"},
+    "/targets/{name}/pause": {"reason": "stocktaking"},
+    "/providers/{name}/backfill": {"since": "2026-01-01T00:00:00Z", "until": "2026-01-31T00:00:00Z"},
+    "/providers/{name}/cursor": {"since": "2026-01-01T00:00:00Z", "seen": "x"},
+    "/providers/{name}/cursor/undo": {"seen": "x"},
     "/orders/search": {"email": PERSONAL[2]},
     "/orders/{key}/actions": {"target": "warehouse", "action": "resend", "seen": "x"},
     "/lists/{list}/actions": {"action": "resend", "ids": ["warehouse shop-nl:02"]},
@@ -64,8 +69,9 @@ class Api:
 
     def make(self, call: Call) -> Response:
         path = call.path.replace("{key}", "shop-nl:02").replace("{list}", "dead")
+        path = path.replace("{name}", "warehouse" if path.startswith("/targets") else "shop-nl")
         query = {"number": "1"} if call.path == "/orders" else {}
-        return self.get(path, **query) if call.method == "GET" else self.post(path, BODIES[call.path])
+        return self.get(path, **query) if call.method == "GET" else self.post(path, BODIES.get(call.path))
 
 
 @pytest.fixture
@@ -114,7 +120,7 @@ def test_no_call_is_answered_without_a_valid_token(consoles: Consoles, call: Cal
 @each_call
 def test_a_session_of_the_console_opens_no_call(consoles: Consoles, call: Call) -> None:
     browser = consoles.as_role("operator")
-    path = f"{ROOT}{call.path.replace('{key}', 'shop-nl:02').replace('{list}', 'dead')}"
+    path = f"{ROOT}{call.path.replace('{key}', 'shop-nl:02').replace('{list}', 'dead').replace('{name}', 'x')}"
     response = browser.get(path) if call.method == "GET" else browser.post(path, {})
     assert problem(response) == (401, "token")
 
@@ -176,6 +182,7 @@ def test_a_viewer_gets_no_personal_data_from_any_call(apis: dict[Role, Api], rt:
         assert response.status_code == 200, path
         assert not [value for value in PERSONAL if value in response.text], path
     assert "*** is not accepted" in apis["viewer"].get("/orders/shop-nl:02").text
+    assert not [value for value in PERSONAL if value in apis["viewer"].get("/accounts").text]
     refused = apis["viewer"].get("/orders", number=PERSONAL[2])
     assert problem(refused) == (400, "personal")
     assert PERSONAL[2] not in refused.text
@@ -215,6 +222,57 @@ def test_many_rows_are_acted_on_by_id_or_by_what_was_seen(apis: dict[Role, Api],
         {"action": "release", "seen": "x"},
     ):
         assert operator.post("/lists/dead/actions", body).status_code == 409
+
+
+def test_an_account_is_paused_resumed_and_polled_and_the_second_one_sees_why_not(
+    apis: dict[Role, Api], rt: Runtime
+) -> None:
+    operator = apis["operator"]
+    for side, name in (("targets", "warehouse"), ("providers", "shop-nl")):
+        assert operator.post(f"/{side}/{name}/pause", {"reason": "Stock", "seconds": 60}).json()["result"] == "done"
+        again = operator.post(f"/{side}/{name}/pause", {"reason": "Other"})
+        assert problem(again) == (409, "changed")
+        assert "Stock" in again.json()["detail"]
+        paused = {each["name"]: each["paused"] for each in apis["viewer"].get("/accounts").json()[side]}
+        assert paused[name] == "Stock"
+        if side == "providers":
+            assert problem(operator.post("/providers/shop-nl/poll", None)) == (409, "paused")
+        assert operator.post(f"/{side}/{name}/resume", None).status_code == 200
+        assert problem(operator.post(f"/{side}/{name}/resume", None)) == (409, "changed")
+        assert problem(operator.post(f"/{side}/nobody/resume", None)) == (404, "account_unknown")
+    assert operator.post("/providers/shop-nl/poll", None).status_code == 200
+    assert rt.redis.hget(keys.cursor("shop-nl"), "asked")
+    acts = [(act.action, act.accounts, act.actor.surface, act.outcome) for act in read_audit(rt.redis)]
+    assert acts[0] == ("poll", ("shop-nl",), "api", "done")
+    assert len(acts) == 5
+
+
+def test_a_backfill_begins_stops_and_continues_and_a_cursor_moves_once(apis: dict[Role, Api], rt: Runtime) -> None:
+    operator, path = apis["operator"], "/providers/shop-nl/backfill"
+    january = {"since": "2026-01-01T00:00:00+01:00", "until": "2026-02-01T00:00:00Z"}
+    assert problem(operator.post(f"{path}/stop", None)) == (409, "changed")
+    assert operator.post(path, january).status_code == 200
+    assert problem(operator.post(path, january | {"since": "2026-01-02T00:00:00Z"})) == (409, "changed")
+    for bad in ({"since": "2026-03-01T00:00:00Z"}, {"since": "0001-01-01T00:00:00+14:00"}):
+        assert problem(operator.post(path, january | bad)) == (409, "range")
+    assert problem(operator.post(path, january | {"since": "2026-01-01"})) == (400, "invalid")
+    assert operator.post(f"{path}/stop", None).status_code == 200
+    shown = apis["viewer"].get("/accounts").json()["providers"][0]
+    assert (shown["backfill"]["state"], shown["backfill"]["since"]) == ("stopped", "2025-12-31T23:00:00Z")
+    assert operator.post(f"{path}/continue", None).status_code == 200
+    move = {"since": "2026-01-01T00:00:00Z", "seen": shown["cursor_seen"]}
+    before = rt.cursors.status("shop-nl")["value"]
+    preview = operator.post("/providers/shop-nl/cursor", move | {"dry_run": True}).json()
+    assert preview["result"] == "dry run"
+    assert "everything that changed since 2026-01-01 00:00:00 UTC" in preview["text"]
+    assert rt.cursors.status("shop-nl")["value"] == before
+    assert problem(operator.post("/providers/shop-nl/cursor", move | {"seen": "0"})) == (409, "changed")
+    assert operator.post("/providers/shop-nl/cursor", move).json()["result"] == "done"
+    assert problem(operator.post("/providers/shop-nl/cursor", move)) == (409, "changed")
+    undo = {"seen": apis["viewer"].get("/accounts").json()["providers"][0]["cursor_seen"]}
+    assert operator.post("/providers/shop-nl/cursor/undo", undo).json()["result"] == "done"
+    assert rt.cursors.status("shop-nl")["value"] == before
+    assert problem(operator.post("/providers/shop-nl/cursor/undo", undo)) == (409, "changed")
 
 
 def test_calls_are_limited_for_each_token_and_for_strangers(

@@ -36,7 +36,7 @@ from worker.web.console import Console, MenuEntry
 from worker.web.dispatch import Endpoint
 from worker.web.headers import SecurityHeaders
 from worker.web.page import EVERYBODY, Page
-from worker.web.pages import accounts, audit, correct, decide, find, home, lists, order, pause, report, static
+from worker.web.pages import accounts, audit, correct, cursor, decide, find, home, lists, order, pause, report, static
 from worker.web.proxy import sender_of
 from worker.web.visit import Visit
 
@@ -66,6 +66,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *pause.PAGES,
     *lists.PAGES,
     *accounts.PAGES,
+    *cursor.PAGES,
     *report.PAGES,
     *audit.PAGES,
 )

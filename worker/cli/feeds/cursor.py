@@ -20,13 +20,15 @@ from worker.cli.options import (
 )
 from worker.cli.results import console, say
 from worker.operations.acting import acting, recorded
+from worker.operations.cursor_moves import carry_out, plan_move, plan_undo
 from worker.operations.cursor_words import cursor_time, describe_cursor
 from worker.operations.examples import examples
-from worker.operations.times import age, ago, utc_text
+from worker.operations.times import ago, utc_text
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from worker.operations.cursor_moves import CursorMove
     from worker.runtime import Runtime
 
 
@@ -89,9 +91,8 @@ def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> N
     """
     rt = open_runtime(confirmed=True)
     name = provider_of(rt, name)
-    status, now = rt.cursors.status(name), redis_time(rt)
-    at = resolve_since(wish, now)
-    _move(rt, name, status.get("value", ""), rt.providers[name].start(at), (at, now), dry_run=dry_run, yes=yes)
+    now = redis_time(rt)
+    _move(rt, plan_move(rt, name, resolve_since(wish, now), now), dry_run=dry_run, yes=yes)
 
 
 @command.command("undo", epilog=examples("intake cursor undo shop-nl --dry-run"))
@@ -105,57 +106,26 @@ def undo(name: str, *, dry_run: bool, yes: bool) -> None:
     """
     rt = open_runtime(confirmed=True)
     name = provider_of(rt, name)
-    status, now, former = rt.cursors.status(name), redis_time(rt), rt.cursors.former_values(name)
-    if not former:
+    move = plan_undo(rt, name, redis_time(rt))
+    if move is None:
         raise click.ClickException(f"the cursor of {name} was never moved by hand: there is nothing to undo")
-    _, value = former[0]
-    at = cursor_time(value) or min(now, rt.settings.providers[name].start)
-    _move(rt, name, status.get("value", ""), value, (at, now), dry_run=dry_run, yes=yes, back=True)
+    _move(rt, move, dry_run=dry_run, yes=yes)
 
 
-def _move(  # noqa: PLR0913  # the value the person saw, the new one, and the flags
-    rt: Runtime,
-    name: str,
-    seen: str,
-    value: str,
-    times: tuple[datetime, datetime],
-    *,
-    dry_run: bool,
-    yes: bool,
-    back: bool = False,
-) -> None:
-    at, now = times
-    say(_consequence(name, cursor_time(seen), at, now))
-    if seen == value:
+def _move(rt: Runtime, move: CursorMove, *, dry_run: bool, yes: bool) -> None:
+    name, at = move.provider, move.at
+    say(move.consequence)
+    if not move.changes:
         click.echo("There is nothing to do.")
         return
     if dry_run:
         see = f" Preview the requests: intake poll {name} --dry-run --since {at:%Y-%m-%dT%H:%M}"
-        say("Nothing was changed." + (see if at < now and value else ""))
+        say("Nothing was changed." + (see if at < move.now and move.value else ""))
         return
     confirm_or_abort(f"Move the cursor of {name}?", yes=yes)
-    was = cursor_time(seen)
-    with recorded(rt, name, to=f"{at:%Y-%m-%d %H:%M:%S} UTC", was=f"{was:%Y-%m-%d %H:%M:%S} UTC" if was else ""):
-        moved = rt.cursors.undo(name, seen, value) if back else rt.cursors.place(name, seen, value)
-        if not moved:
+    with recorded(rt, name, to=move.given["to"], was=move.given.get("was")):
+        if not carry_out(rt, move):
             raise click.ClickException(
                 f"the cursor of {name} moved meanwhile and was not changed. Next: run the command again"
             )
-    say("Moved. The next sweep polls the provider." + ("" if back else f" Undo: intake cursor undo {name}"))
-
-
-def _consequence(name: str, was: datetime | None, at: datetime, now: datetime) -> str:
-    """Return what happens if the cursor moves from `was` to `at`."""
-    to = f"{at:%Y-%m-%d %H:%M:%S} UTC ({ago((now - at).total_seconds())})"
-    if was is None:
-        return f"{name}: everything that changed since {to} is read."
-    if at < was:
-        span = age((was - at).total_seconds())
-        return f"{name}: changes of the {span} from {to} to {was:%Y-%m-%d %H:%M:%S} UTC are read again."
-    if at > was:
-        span = age((at - was).total_seconds())
-        return (
-            f"{name}: changes of the {span} from {was:%Y-%m-%d %H:%M:%S} UTC to {to} are NOT read by polls. Orders that"
-            " were read before are kept."
-        )
-    return f"{name}: the cursor stays at {to}."
+    say("Moved. The next sweep polls the provider." + ("" if move.back else f" Undo: intake cursor undo {name}"))

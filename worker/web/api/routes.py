@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import RootModel
 from starlette.routing import Route
 
-from worker.web.api import lists, openapi, orders
+from worker.web.api import accounts, lists, openapi, orders
 from worker.web.api.call import ROOT, Asked, Call
 from worker.web.api.dispatch import CallEndpoint
 from worker.web.api.limits import CallLimits
@@ -28,6 +28,7 @@ CALLS: Final[tuple[Call, ...]] = (
     Call("/openapi.json", "GET", _document, "Return this document", Document, role="viewer"),
     *orders.CALLS,
     *lists.CALLS,
+    *accounts.CALLS,
 )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from worker.operations.backfill_range import LONGEST, limit_range
 from worker.operations.cursor_words import describe_cursor
 from worker.operations.document import document
 from worker.operations.states import lane_state, provider_state
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
 
     from worker.settings.accounts import ProviderSettings, TargetSettings
     from worker.web.visit import Visit
-
-#: The longest range of a backfill that begins here: a year and a bit.
-_LONGEST: Final = timedelta(days=400)
 
 
 def _show_all(visit: Visit) -> Response:
@@ -50,7 +49,7 @@ def _settings(account: ProviderSettings | TargetSettings) -> list[tuple[str, str
 
 
 def _show_provider(visit: Visit) -> Response:
-    name = _provider(visit)
+    name = provider_of(visit)
     account, status = visit.rt.settings.providers[name], document(visit.rt)
     now, value = datetime.fromtimestamp(status["at"], UTC), visit.rt.cursors.status(name).get("value")
     provider = status["providers"][name]
@@ -62,13 +61,16 @@ def _show_provider(visit: Visit) -> Response:
         calls=status["limits"][provider["limit"]],
         settings=_settings(account),
         cursor=describe_cursor(value, now),
+        now=now,
+        moved=bool(visit.rt.cursors.former_values(name)),
         backfill=provider["backfill"],
         targets=visit.rt.settings.targets_of(name),
         today=now.date(),
     )
 
 
-def _provider(visit: Visit) -> str:
+def provider_of(visit: Visit) -> str:
+    """Return the provider of the path; raise Refused for an unknown one."""
     name = visit.values["name"]
     if name not in visit.rt.settings.providers:
         raise missing("This provider")
@@ -92,7 +94,7 @@ def _show_target(visit: Visit) -> Response:
 
 
 def _poll(visit: Visit) -> Response:
-    name = _provider(visit)
+    name = provider_of(visit)
     status = visit.rt.cursors.status(name)
     if "paused" in status:
         raise Refused(409, "This provider is paused", f"{name} is paused ({status['paused']}). Resume it first.")
@@ -107,18 +109,18 @@ def _range(visit: Visit, since: str, until: str) -> tuple[datetime, datetime]:
         first, last = date.fromisoformat(since), date.fromisoformat(until)
     except ValueError:
         raise Refused(400, "These are no days", "Choose the first and the last day.") from None
-    begin, end = datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC)
-    now = visit.rt.now().replace(second=0, microsecond=0)
-    if begin >= min(end, now) or end - begin > _LONGEST:
-        text = (
-            f"The first day is not after the last one, not in the future, and at most {_LONGEST.days} days before it."
-        )
+    limited = None
+    with suppress(OverflowError):
+        begin, end = datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC)
+        limited = limit_range(begin, end, visit.rt.now())
+    if limited is None:
+        text = f"The first day is not after the last one, not in the future, and at most {LONGEST.days} days before it."
         raise Refused(400, "There is no such range", text)
-    return begin, min(end, now)
+    return limited
 
 
 def _preview_backfill(visit: Visit) -> Response:
-    name = _provider(visit)
+    name = provider_of(visit)
     since, until = visit.query.get("since", ""), visit.query.get("until", "")
     begin, end = _range(visit, since, until)
     targets = visit.rt.settings.targets_of(name)
@@ -126,7 +128,7 @@ def _preview_backfill(visit: Visit) -> Response:
 
 
 def _backfill(visit: Visit) -> Response:
-    name = _provider(visit)
+    name = provider_of(visit)
     begin, end = _range(visit, visit.entry("since"), visit.entry("until"))
     visit.rt.installation.refuse()
     with visit.recorded("backfill", name, since=f"{begin:%Y-%m-%d %H:%M} UTC", until=f"{end:%Y-%m-%d %H:%M} UTC"):
@@ -136,14 +138,14 @@ def _backfill(visit: Visit) -> Response:
 
 
 def _stop(visit: Visit) -> Response:
-    name = _provider(visit)
+    name = provider_of(visit)
     with visit.recorded("backfill", name, stop=True):
         visit.rt.backfills.pause(name, "stopped")
     return visit.redirect(f"/providers/{name}", "The backfill is stopped. Accepted orders are still sent.")
 
 
 def _continue(visit: Visit) -> Response:
-    name = _provider(visit)
+    name = provider_of(visit)
     with visit.recorded("backfill", name, resume=True):
         visit.rt.backfills.resume(name)
     return visit.redirect(f"/providers/{name}", "The backfill continues with the next sweep.")
