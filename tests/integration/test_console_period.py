@@ -45,8 +45,8 @@ def test_home_shows_the_hours_of_today_and_of_the_day_that_is_chosen(consoles: C
     assert sum(accepted for accepted, _ in counted) == 12
     browser = consoles.as_role("viewer")
     page, before = browser.get("/").text, browser.get(f"/?day={today - timedelta(1)}").text
-    assert "12 taken in and 6 delivered" in page.partition("Orders by hour")[2].partition("</title>")[0]
-    assert "0 taken in and 0 delivered" in before.partition("Orders by hour")[2].partition("</title>")[0]
+    assert "12 accepted and 6 delivered" in page.partition("Orders by hour")[2].partition("</title>")[0]
+    assert "0 accepted and 0 delivered" in before.partition("Orders by hour")[2].partition("</title>")[0]
     assert f'href="/?day={today - timedelta(13)}"' in page
     for other in ("", "x", "2020-01-01", str(today + timedelta(1))):
         assert browser.get(f"/?day={other}").text.count("Today by hour") == 1

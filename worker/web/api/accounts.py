@@ -142,7 +142,7 @@ def _stop(asked: Asked) -> dict[str, str]:
     _require_backfill(asked, name, "running")
     with _recorded(asked, "backfill", name, stop=True):
         asked.rt.backfills.pause(name, "stopped")
-    return _done("The backfill is stopped. What was taken in is still sent.")
+    return _done("The backfill is stopped. What was accepted is still sent.")
 
 
 def _continue(asked: Asked) -> dict[str, str]:
