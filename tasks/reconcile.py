@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: Findings of each fault that the report keeps, for the console.
+_MOST = 100
+
 
 @app.task(name="tasks.reconcile", time_limit=RECONCILE_LIMIT, throws=(NeedsPerson,))
 def reconcile_pair(provider: str, target: str) -> Summary:
@@ -45,7 +48,7 @@ def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:
     settings = rt.settings.reconcile
     now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
     since = now - timedelta(seconds=settings.range)
-    options = RunOptions(provider, target, since, now, share=settings.share, grace=grace_of(rt, provider))
+    options = RunOptions(provider, target, since, now, share=settings.share, grace=grace_of(rt, provider), most=_MOST)
     with rt.reports.try_lock(provider, target) as locked:
         if not locked:
             log.info("reconcile.skipped", provider=provider, target=target, reason="it runs already")
@@ -57,7 +60,7 @@ def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:
             rt.reports.save(provider, target, {}, error=f"{error.code}: {error}")
             log.error("reconcile.failed", provider=provider, target=target, code=error.code, reason=str(error))
             return None
-        rt.reports.save(provider, target, report.counts)
+        rt.reports.save(provider, target, report.counts, findings=[each.as_json() for each in report.findings])
     write = log.info if report.clean else log.warning
     write("reconcile.finished", provider=provider, target=target, counts=report.counted())
     return report

@@ -53,7 +53,7 @@ def test_accounts_show_their_state_limits_cursor_and_maintenance_and_no_credenti
     browser = consoles.as_role("viewer")
     pages = {path: browser.get(path).text for path in ("/accounts", "/providers/shop-nl", "/targets/warehouse")}
     for path, texts in {
-        "/accounts": ("shop-de", "returns", "2 missing", "of 120 orders", "intake reconcile shop-nl warehouse"),
+        "/accounts": ("shop-de", "returns", "2 missing", "of 120 orders", "/compared/shop-nl/warehouse"),
         "/providers/shop-nl": ("retailcrm", "10/s", "Poll", "Cursor"),
         "/targets/warehouse": ("Sun 02:00-04:00 (UTC)", "/lists/dead?account=warehouse", "at most 64"),
     }.items():

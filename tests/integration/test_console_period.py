@@ -13,8 +13,11 @@ import pytest
 
 from support.console import Consoles, running_console
 from support.console_world import PERSONAL, SETTINGS, fill, fill_days
+from worker.errors import Unavailable
 from worker.operations.report.page import content
 from worker.operations.report.read import read
+from worker.reconcile.one import Compared
+from worker.reconcile.report import Finding
 from worker.store.audit import Actor, record
 from worker.store.orders.days import Days
 
@@ -123,3 +126,62 @@ def test_older_records_are_on_the_next_page(consoles: Consoles, rt: Runtime, mon
         path = (re.search(r'href="(/audit[^"]+before=[^"]+)">Older', page) or [""] * 2)[1].replace("&amp;", "&")
     assert seen == [f"act {number}" for number in reversed(range(5))]
     assert browser.get("/audit?before=x").status_code == 200
+
+
+def compare(rt: Runtime) -> None:
+    """Save a report with one finding of each kind of place."""
+    found = [
+        Finding("different", "NL-01", "shop-nl:01", ("48291",), ("shipping_address.city",), "delivered"),
+        Finding("missing", "NL-99", "shop-nl:99"),
+        Finding("extra", "NL-77", target_ids=("77",)),
+    ]
+    counts = {"source": 120, "different": 1, "missing": 3, "extra": 1}
+    rt.reports.save("shop-nl", "warehouse", counts, findings=[each.as_json() for each in found])
+
+
+def test_a_comparison_leads_to_each_single_difference(consoles: Consoles, rt: Runtime) -> None:
+    compare(rt)
+    viewer = consoles.as_role("viewer")
+    assert 'href="/compared/shop-nl/warehouse"' in viewer.get("/accounts").text
+    page = viewer.get("/compared/shop-nl/warehouse").text
+    for text in ("of 120 orders", "shipping_address.city", "NL-77", "2 more, which are not kept"):
+        assert text in page
+    path = "/compared/shop-nl/warehouse/shop-nl%3A01"
+    assert f'href="{path}"' in page
+    one = viewer.get(path).text
+    assert "48291" in one
+    assert "Read both sides now" not in one
+    assert viewer.send(path).status_code == 403
+    for unknown in ("/compared/shop-de/warehouse", "/compared/x/y", "/compared/shop-nl/warehouse/shop-nl%3A55"):
+        assert viewer.get(unknown).status_code == 404
+    rt.reports.save("shop-nl", "warehouse", {}, error="unavailable: it is away")
+    assert "It could not be compared" in viewer.get("/compared/shop-nl/warehouse").text
+
+
+def test_support_sees_the_values_on_both_sides_as_they_are_now_and_they_are_kept_nowhere(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare(rt)
+    path, asked = "/compared/shop-nl/warehouse/shop-nl%3A01", []
+
+    def compared(_: object, *which: str) -> Compared:
+        asked.append(which)
+        if len(asked) > 1:
+            raise Unavailable("GET /api: it is away")
+        return Compared({"shipping_address.city": ("Amsterdam", "Utrecht")})
+
+    monkeypatch.setattr("worker.web.pages.compared.compare_one", compared)
+    with running_console(monkeypatch) as consoles:
+        support = consoles.as_role("support")
+        assert "Read both sides now" in support.get(path).text
+        page = support.send(path, at=path).text
+        assert "<td>Amsterdam</td><td>Utrecht</td>" in page
+        assert asked == [("shop-nl", "warehouse", "01", "48291")]
+        assert "Utrecht" not in str([rt.redis.dump(name) for name in rt.redis.scan_iter()])
+        away = support.send(path, at=path)
+    assert (away.status_code, "it is away" in away.text) == (409, True)
+    monkeypatch.delenv("TEST_KEY")
+    with running_console(monkeypatch) as consoles:
+        refused = consoles.as_role("support").send(path, at=path)
+    assert refused.status_code == 409
+    assert "has no credentials of shop-nl" in refused.text

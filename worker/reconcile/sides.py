@@ -77,12 +77,12 @@ class Sides:
         return kind(account.name, options, client)
 
 
-def call_patiently(call: Callable[[], T]) -> T:
+def call_patiently(call: Callable[[], T], patience: float = _PATIENCE) -> T:
     """Return what `call` returns, waiting for limits and for an account that is unavailable for a short time.
 
-    Raises the last error of `call` after `_PATIENCE` seconds, and at once an error that waiting cannot solve.
+    Raises the last error of `call` after `patience` seconds, and at once an error that waiting cannot solve.
     """
-    until, tries = time.monotonic() + _PATIENCE, 0
+    until, tries = time.monotonic() + patience, 0
     while True:
         if stopping():
             raise SnoozeError("this process is shutting down")
@@ -133,9 +133,9 @@ def read(account: Provider, record: Record) -> Order | None:
         return None
 
 
-def read_one(account: Provider, external_id: str) -> Order | None:
+def read_one(account: Provider, external_id: str, patience: float = _PATIENCE) -> Order | None:
     """Return the current order; None if it does not exist. Raises Malformed if it cannot be read."""
-    record = call_patiently(lambda: account.fetch_one(external_id))
+    record = call_patiently(lambda: account.fetch_one(external_id), patience)
     if record is None:
         return None
     order = read(account, record)

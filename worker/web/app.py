@@ -36,7 +36,21 @@ from worker.web.console import Console, MenuEntry
 from worker.web.dispatch import Endpoint
 from worker.web.headers import SecurityHeaders
 from worker.web.page import EVERYBODY, Page
-from worker.web.pages import accounts, audit, correct, cursor, decide, find, home, lists, order, pause, report, static
+from worker.web.pages import (
+    accounts,
+    audit,
+    compared,
+    correct,
+    cursor,
+    decide,
+    find,
+    home,
+    lists,
+    order,
+    pause,
+    report,
+    static,
+)
 from worker.web.proxy import sender_of
 from worker.web.visit import Visit
 
@@ -67,6 +81,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *lists.PAGES,
     *accounts.PAGES,
     *cursor.PAGES,
+    *compared.PAGES,
     *report.PAGES,
     *audit.PAGES,
 )

@@ -15,6 +15,11 @@ def correct_path(target: str, key: str) -> str:
     return f"/correct/{target}/{quote(key, safe='')}"
 
 
+def compared_path(provider: str, target: str, key: str) -> str:
+    """Return the path of what a comparison found of an order."""
+    return f"/compared/{provider}/{target}/{quote(key, safe='')}"
+
+
 def order_path(key: str) -> str:
     """Return the path of the page of an order."""
     return f"/orders/{quote(key, safe='')}"

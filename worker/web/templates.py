@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worker.operations.times import age, ago, utc_text
 from worker.telemetry.printable import printable
-from worker.web.paths import correct_path, decision_path, order_path
+from worker.web.paths import compared_path, correct_path, decision_path, order_path
 from worker.web.static import FILES
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def _environment() -> Environment:
         "order_path": order_path,
         "decision_path": decision_path,
         "correct_path": correct_path,
+        "compared_path": compared_path,
         "files": {name: file.url for name, file in FILES.items()},
         "full_name": _full_name,
     }

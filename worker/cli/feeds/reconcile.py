@@ -182,7 +182,7 @@ def command(provider: str, target: str, **options: Any) -> None:
         raise click.ClickException(f"the credentials were refused: {refused}. Next: intake check") from None
     except IntakeError as error:
         raise click.ClickException(f"the comparison failed: {error}") from None
-    rt.reports.save(provider, target, report.counts)
+    rt.reports.save(provider, target, report.counts, findings=[each.as_json() for each in report.findings])
     if options["as_json"]:
         click.echo(json.dumps(report.as_json(values=options["values"]), indent=2))
     else:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.heartbeat import Heartbeat
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from redis import Redis
 
@@ -41,7 +41,31 @@ class Reports:
         finally:
             self._scripts(catalog.RENEW, lease=lease, owner=owner, lease_ms=0)
 
-    def save(self, provider: str, target: str, counts: Mapping[str, int], *, error: str = "") -> None:
-        """Save the counts of a comparison, or the error that prevented it, in place of the last report."""
+    def save(
+        self,
+        provider: str,
+        target: str,
+        counts: Mapping[str, int],
+        *,
+        error: str = "",
+        findings: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Save the counts of a comparison, or the error that prevented it, in place of the last report.
+
+        The findings, without personal data, are kept apart from the counts, which every snapshot reads.
+        """
         report = {"at": clock.now(self._redis) // 1000, "counts": dict(counts), "error": error}
-        self._redis.hset(keys.RECONCILED, f"{provider} {target}", json.dumps(report))
+        pair = f"{provider} {target}"
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(keys.RECONCILED, pair, json.dumps(report))
+            pipe.hset(keys.FINDINGS, pair, json.dumps([*findings]))
+            pipe.execute()
+
+    def read(self, provider: str, target: str) -> dict[str, Any] | None:
+        """Return the last report of a pair with its findings; None if it was never compared."""
+        pair = f"{provider} {target}"
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hget(keys.RECONCILED, pair)
+            pipe.hget(keys.FINDINGS, pair)
+            report, findings = pipe.execute()
+        return None if report is None else {**json.loads(report), "findings": json.loads(findings or "[]")}

@@ -158,6 +158,8 @@ def limit(scope: str) -> str:
 
 #: The hash of the report of the last reconciliation of each pair, by "PROVIDER TARGET".
 RECONCILED: Final = "intake:reconciled"
+#: The hash of what it found, in the same form: the first orders of each fault, and the names of their fields.
+FINDINGS: Final = "intake:findings"
 
 
 def reconciling(provider: str, target: str) -> str:

@@ -34,8 +34,7 @@ def _show_all(visit: Visit) -> Response:
 def _compared(pair: str, report: dict[str, Any]) -> dict[str, Any]:
     provider, _, target = pair.partition(" > ")
     faults = [(fault.replace("_", " "), report["counts"][fault]) for fault in FAULTS if report["counts"].get(fault)]
-    command = f"intake reconcile {provider} {target} --since 7d"
-    return {**report, "pair": pair, "provider": provider, "target": target, "faults": faults, "command": command}
+    return {**report, "pair": pair, "provider": provider, "target": target, "faults": faults}
 
 
 def _settings(account: ProviderSettings | TargetSettings) -> list[tuple[str, str]]:
