@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import sync_playwright
 
-from support.console_world import SETTINGS, fill, fill_days
+from support.console_world import SETTINGS, fill, fill_comparison, fill_days
 from support.programs import require_program
 from support.settings_texts import SECRET_KEY, table
 from worker.runtime import Runtime, read_settings
 from worker.store.console.users import ROLES, Users
 from worker.web import passwords
-from worker.web.paths import correct_path, decision_path, order_path
+from worker.web.paths import compared_path, correct_path, decision_path, order_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,15 @@ PAGES: Final = {
     "lists": "/lists",
     "correct": correct_path("warehouse", "shop-nl:02"),
     "pause": "/targets/warehouse/pause",
+    "accounts": "/accounts",
+    "provider": "/providers/shop-nl",
+    "target": "/targets/warehouse",
+    "backfill": "/providers/shop-nl/backfill?since=2026-01-01&until=2026-01-31",
+    "cursor": "/providers/shop-nl/cursor?since=2026-01-01T00:00",
+    "compared": "/compared/shop-nl/warehouse",
+    "difference": compared_path("shop-nl", "warehouse", "shop-nl:01"),
+    "report": "/report",
+    "audit": "/audit",
     "missing": "/orders/shop-nl%3A999",
 }
 
@@ -62,6 +71,7 @@ def running(home: Path, redis_url: str) -> Iterator[Stage]:
         rt.redis.flushall()
         fill(rt)
         fill_days(rt)
+        fill_comparison(rt)
         # What a hash costs is part of it: one browser after another signs in.
         cost, passwords.COST = passwords.COST, (2, 1, 1)
         hashed, passwords.COST = passwords.hash_password(PASSWORD), cost

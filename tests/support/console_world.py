@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.order import Order
 from support.settings_texts import NOWHERE, dropday, retailcrm, route
 from tasks.accept import accept
+from worker.reconcile.report import Finding
+from worker.store.audit import Actor, record
 from worker.store.health.signs import BEAT, SWEPT, TOOK, WORKER
 from worker.store.orders.drains import Outcome
 from worker.store.redis import keys
@@ -99,6 +101,30 @@ def fill(rt: Runtime) -> None:
         rt.redis.hset(keys.cursor(provider), mapping=cursor)
 
 
+def _day(accepted: int, delivered: int, dead: int) -> dict[Any, Any]:
+    """Return the counters of a day of shop-nl."""
+    delays = {"t9 shop-nl": delivered // 2, "t14 shop-nl": delivered // 3, "t120 shop-nl": delivered - delivered // 2}
+    return {"in shop-nl": accepted, "out shop-nl": delivered, "dead rejected shop-nl": dead} | delays
+
+
+def fill_comparison(rt: Runtime) -> None:
+    """Save a comparison that found something of each kind of fault, and an act of somebody for the audit log."""
+    findings = [
+        Finding("different", "NL-01", "shop-nl:01", ("48291",), ("shipping_address.city", "note"), "delivered"),
+        Finding("missing", "NL-98", "shop-nl:98", remedy="queued again"),
+        Finding("extra", "NL-77", target_ids=("48377",)),
+    ]
+    counts = {"source": 1204, "target": 1203, "different": 1, "missing": 1, "extra": 1}
+    rt.reports.save("shop-nl", "warehouse", counts, findings=[each.as_json() for each in findings])
+    rt.reports.save("shop-de", "warehouse", {"source": 310, "target": 310})
+    ada = Actor("ada", "console", "203.0.113.9")
+    with record(rt.redis, ada, "pause", accounts=["returns"], reason="Stocktaking", given={"length": "2h"}):
+        pass
+    ben = Actor("ben", "cli", "ben@desk")
+    with record(rt.redis, ben, "dead replay", accounts=["warehouse"], orders=["shop-nl:02", "shop-de:03"]) as act:
+        act.count(replayed=2)
+
+
 def fill_days(rt: Runtime) -> None:
     """Count orders of the days before today, as a shop has them: fewer at weekends."""
     today = datetime.now(UTC).date()
@@ -106,9 +132,9 @@ def fill_days(rt: Runtime) -> None:
         day = today - timedelta(ago)
         count = 90 if day.weekday() in {5, 6} else 180 + 13 * ago % 70
         name = keys.day("warehouse", (day - datetime(1970, 1, 1, tzinfo=UTC).date()).days)
-        rt.redis.hset(name, mapping={"in shop-nl": count, "out shop-nl": count - ago % 3})
+        rt.redis.hset(name, mapping=_day(count, count - ago % 3, ago % 3))
     number = (today - datetime(1970, 1, 1, tzinfo=UTC).date()).days
-    rt.redis.hset(keys.day("warehouse", number), mapping={"in shop-nl": 84, "out shop-nl": 79})
+    rt.redis.hset(keys.day("warehouse", number), mapping=_day(84, 79, 1))
     by_hour = [1, 0, 0, 0, 1, 2, 4, 7, 11, 14, 18, 15, 11]
     hours: dict[Any, Any] = {f"{event} {hour}": count for hour, count in enumerate(by_hour) for event in ("in", "out")}
     rt.redis.hset(keys.hours("warehouse", number), mapping=hours | {"out 12": 6})
