@@ -8,13 +8,14 @@ if TYPE_CHECKING:
     from worker.store.console.users import Role
     from worker.web.visit import Visit
 
-#: By the kind of a judgement: the label of its button, the path (`{subject}` is the account), and the role it needs.
+#: By the kind of a judgement: the label of its button, the path (`{subject}` is the account, or a pair of them), and the role it needs.
 ACTIONS: Final[dict[str, tuple[str, str, Role]]] = {
     "orders_died": ("See them", "/lists/dead?account={subject}", "viewer"),
     "orders_held": ("See them", "/lists/held?account={subject}", "viewer"),
     "orders_in_doubt": ("See them", "/lists/in_doubt?account={subject}", "viewer"),
     "records_unreadable": ("See them", "/lists/records?account={subject}", "viewer"),
     "jobs_refused": ("See them", "/lists/jobs", "viewer"),
+    "reconcile_found": ("See them", "/compared/{subject}", "viewer"),
     "lane_paused": ("Resume it", "/targets/{subject}/pause", "operator"),
     "provider_paused": ("Resume it", "/providers/{subject}/pause", "operator"),
 }
@@ -27,4 +28,4 @@ def with_actions(visit: Visit, needs: list[dict[str, Any]]) -> list[dict[str, An
 
 def _button(visit: Visit, need: dict[str, Any]) -> tuple[str, str] | None:
     label, path, role = ACTIONS.get(need["name"], ("", "", "viewer"))
-    return (label, path.format(subject=need["subject"])) if label and visit.may(role) else None
+    return (label, path.format(subject=need["subject"].replace(" > ", "/"))) if label and visit.may(role) else None
