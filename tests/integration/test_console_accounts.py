@@ -139,7 +139,7 @@ def test_of_two_people_who_pause_one_wins(consoles: Consoles, side: str) -> None
     assert first.send(f"/{side}/pause", {"reason": "Stock", "length": ""}).status_code == 303
     lost = second.send(f"/{side}/pause", {"reason": "Other", "length": ""})
     assert lost.status_code == 409
-    assert "is paused already (Stock)" in lost.text
+    assert "is paused already: “Stock”" in lost.text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from worker.store.console.users import Role
     from worker.web.visit import Visit
 
-#: By the kind of a judgement: the label of its button, the path (`{subject}` is the account, or a pair of them), and the role it needs.
+#: By the kind of a judgement: the label of its button, the path, and the role it needs. `{subject}` is the account, or
+#: a pair of them.
 ACTIONS: Final[dict[str, tuple[str, str, Role]]] = {
     "orders_died": ("See them", "/lists/dead?account={subject}", "viewer"),
     "orders_held": ("See them", "/lists/held?account={subject}", "viewer"),
