@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from support.pipeline import MakePipeline
 
 pytest_plugins = ["support.no_skips"]
+# As jsonschema is imported, this builds the grammars of international addresses for seconds; no schema needs them.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 # What is collected stays until the end: searching it for garbage again and again costs a tenth of the whole run.
 gc.disable()
 # The time of one example says more about the machine than about the code.
