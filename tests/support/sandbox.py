@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any, Self
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import ProxyHandler, Request, build_opener
+
+from support.forked_sandbox import ForkedSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +19,7 @@ _direct = build_opener(ProxyHandler({}))
 
 
 class Sandbox:
-    """The simulator, `python -m worker.lab.sandbox`: use it in a `with` statement, or call `start` and `stop`.
+    """The simulator: use it in a `with` statement, or call `start` and `stop`.
 
     `accounts`, `faults` and `limits` are specifications as on the command line: `retailcrm:main:orders=500`,
     `dropday:create:500_after:rate=0.02`, `retailcrm=off`. A system without an account in the list gets one named
@@ -41,42 +40,29 @@ class Sandbox:
         journal: Path | None = None,
         port: int = 0,
     ) -> None:
-        command = [sys.executable, "-m", "worker.lab.sandbox", "--systems", systems, "--seed", str(seed)]
-        command += ["--port", str(port)]
+        options = ["--systems", systems, "--seed", str(seed), "--port", str(port)]
         for option, values in (("--account", accounts), ("--fault", faults), ("--limit", limits)):
             for value in values:
-                command += [option, value]
+                options += [option, value]
         if journal is not None:
-            command += ["--journal", str(journal)]
-        self._command = [*command, "--parent", str(os.getpid())]
-        self._process: subprocess.Popen[str] | None = None
+            options += ["--journal", str(journal)]
+        self._options = options
+        self._process: ForkedSandbox | None = None
         self.port = port
 
     def start(self) -> Self:
         """Start the simulator and wait until it accepts connections."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
+        self._process = ForkedSandbox(self._options)
+        if not self._process.line:
             self.stop()
             raise RuntimeError("the sandbox did not start; its reason is on stderr")
-        self.port = json.loads(line)["port"]
+        self.port = json.loads(self._process.line)["port"]
         return self
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Stop the simulator, by default with SIGTERM; return its exit code."""
-        process = self._process
-        assert process is not None
-        if process.poll() is None:
-            process.send_signal(number)
-        try:
-            code = process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-        return code
+        assert self._process is not None
+        return self._process.stop(number)
 
     def __enter__(self) -> Self:
         return self.start()
