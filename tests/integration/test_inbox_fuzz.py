@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tasks.listen
-from support.drawn import draw_seed
+from support.drawn import draw_seed, examples
 from support.fake_runtime import FakeRuntime, Shop
 from tasks.ingest import ingest
 
@@ -142,7 +142,7 @@ _JOB = st.dictionaries(
 
 # A thread of the session's server may draw a random number while an example is made.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40, 200), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     job=st.binary()
     | _JOB.map(lambda content: json.dumps(content).encode())

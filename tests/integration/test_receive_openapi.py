@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
+from support.drawn import examples
 from support.receiver import (
     SECRETS,
     Receiver,
@@ -84,7 +85,7 @@ def test_every_response_is_one_that_the_document_describes(api: Any, mode: Gener
         if mode is GenerationMode.NEGATIVE and operation.method == "get":
             continue  # has no parameter that could be invalid
 
-        @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=examples(4, 12), deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def check_case(case: Case[Any]) -> None:
             response = case.call_and_validate(session=session, excluded_checks=UNFIT)

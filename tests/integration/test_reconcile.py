@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def test_reconcile_finds_every_injected_fault_and_nothing_else(make_pipeline: MakePipeline) -> None:
-    pipeline = make_pipeline(500, limits=["retailcrm=off"]).open()
+    pipeline = make_pipeline(150, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
     before = reconcile_pair(pipeline.rt, "dropday")
     assert is_clean(before)
-    assert (before.counts["source"], before.counts["target"], before.how) == (500, 500, "listed")
+    assert (before.counts["source"], before.counts["target"], before.how) == (150, 150, "listed")
     faults = damage_dropday(pipeline.box, 10)
     cursor = pipeline.cursor()
     report = reconcile_pair(pipeline.rt, "dropday")
@@ -34,7 +34,7 @@ def test_reconcile_finds_every_injected_fault_and_nothing_else(make_pipeline: Ma
 
 
 def test_a_repair_requeues_missing_orders_and_leaves_the_rest_to_an_operator(make_pipeline: MakePipeline) -> None:
-    pipeline = make_pipeline(120, limits=["retailcrm=off"]).open()
+    pipeline = make_pipeline(50, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
     faults = damage_dropday(pipeline.box, 3)

@@ -10,6 +10,11 @@ from typing import Final
 RANDOM: Final = bool(os.environ.get("INTAKE_TEST_RANDOM"))
 
 
+def examples(few: int, many: int) -> int:
+    """Return how many examples a property draws: `few` in `make test`, `many` in `make prove`."""
+    return many if RANDOM else few
+
+
 def draw_seed() -> int:
     """Return the seed of a test, which prints it."""
     return random.SystemRandom().randrange(10**6) if RANDOM else 1

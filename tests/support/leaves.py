@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from copy import deepcopy
+from copy import copy
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
@@ -42,13 +42,12 @@ def written(path: Path) -> str:
 
 
 def replaced(document: Any, path: Path, value: Any) -> Any:
-    """Return a copy of the document with another value at `path`."""
-    copy = deepcopy(document)
-    place = copy
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
-    return copy
+    """Return a copy of the document with another value at `path`; the parts beside it are those of the document."""
+    if not path:
+        return value
+    whole = copy(document)
+    whole[path[0]] = replaced(document[path[0]], path[1:], value) if path[1:] else value
+    return whole
 
 
 def other_values(value: Any) -> Iterator[Any]:

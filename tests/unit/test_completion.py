@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from support.programs import require_program
+from worker.cli import main
 
 PAGE = (Path(__file__).parents[2] / "deploy" / "docs" / "commands.md").read_text(encoding="utf-8")
 LINES = {
@@ -23,10 +25,8 @@ def completed(shell: str, line: str) -> list[str]:
     """Return what the shell is offered for the last word of a command line."""
     words = line.split(" ")
     number = {"COMP_CWORD": words[-1] if shell == "fish" else str(len(words) - 1), "COMP_WORDS": line}
-    environ = os.environ | {"_INTAKE_COMPLETE": f"{shell}_complete"} | number
-    command = [sys.executable, "-c", "from worker.cli import main; main(prog_name='intake')"]
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    return result.stdout.split()
+    environ = {"_INTAKE_COMPLETE": f"{shell}_complete"} | number
+    return CliRunner().invoke(main, prog_name="intake", env=environ).output.split()
 
 
 @pytest.mark.parametrize("shell", LINES)

@@ -8,9 +8,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("schemas", "tasks", "worker")
@@ -77,13 +80,28 @@ PLANTS: Final[dict[str, list[tuple[str, str]]]] = {
 }
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the product and its contracts."""
+    home = tmp_path_factory.mktemp("product")
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    return tmp_path
+        shutil.copytree(ROOT / package, home / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", home)
+    return home
+
+
+@pytest.fixture
+def copy(original: Path) -> Iterator[Path]:
+    """Yield the copy; take out afterwards what the test planted."""
+    before = {path: path.read_bytes() for path in original.rglob("*.py")}
+    yield original
+    for path in [path for path in original.rglob("*.py") if path.read_bytes() != before.get(path)]:
+        if path in before:
+            path.write_bytes(before[path])
+        else:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
 
 
 def plant(copy: Path, room: str, imported: str, number: int) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from schemas.job import Job, Signed, published, published_order
 from support.command_line import intake
+from support.drawn import examples
 
 VALIDATOR = Draft202012Validator(published())
 FILE = Path(__file__).parents[2] / "schemas" / "job.schema.json"
@@ -131,7 +132,7 @@ JOBS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(120, 500), deadline=None)
 @given(JOBS.map(lambda job: {"v": 1, "provider": "shop"} | job))
 @example(JOB)
 def test_the_schema_and_the_model_agree_on_any_job(job: dict[str, Any]) -> None:

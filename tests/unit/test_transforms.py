@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.order import Order, Status
 from schemas.transform import Hold, Skip
+from support.drawn import examples
 from support.orders import order
 from support.settings_files import GOOD, problems, read
 from worker.errors import Malformed, PermanentError
@@ -207,7 +208,7 @@ anything = st.recursive(
 
 
 @given(field=st.sampled_from(sorted(Order.model_fields)), value=anything)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40, 300), deadline=None)
 def test_whatever_a_transform_puts_into_a_field_is_valid_or_an_error_of_this_order(field: str, value: object) -> None:
     before = order("7", version=3)
     try:
