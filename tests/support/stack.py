@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
+from support.command_line import intake
+from support.forked_sandbox import ForkedSandbox
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.lab.history.command import judge_folder
@@ -82,14 +84,12 @@ class Stack:
         self.home, self.reference, self._python = home, reference, python
         self.config = home / "intake.toml"
         os.environ["STACK_KEY"] = KEY
-        command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid())]
-        command += ["--journal", str(home / "journals")]
-        command += ["--account", f"retailcrm:shop:key={KEY}:orders={orders}"]
-        command += ["--account", f"dropday:main:key={KEY}:account_id={KEY}:dedupe={dedupe}"]
-        command += [part for fault in faults for part in ("--fault", fault)]
-        self.sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.sandbox.stdout is not None
-        base = f"http://127.0.0.1:{json.loads(self.sandbox.stdout.readline())['port']}"
+        options = ["--journal", str(home / "journals")]
+        options += ["--account", f"retailcrm:shop:key={KEY}:orders={orders}"]
+        options += ["--account", f"dropday:main:key={KEY}:account_id={KEY}:dedupe={dedupe}"]
+        options += [part for fault in faults for part in ("--fault", fault)]
+        self.sandbox = ForkedSandbox(options)
+        base = f"http://127.0.0.1:{json.loads(self.sandbox.line)['port']}"
         # Room for all orders of a soak in one response.
         self.admin = Client(base, gate=Open(), headers={}, max_bytes=1 << 30)
         self.config.write_text(CONFIG.format(base=base, limit=limit, reference=reference, kind=kind) + extra)
@@ -167,10 +167,9 @@ class Stack:
 
     def health(self, *args: str) -> tuple[int, str]:
         """Return the exit code and the output of `intake health`."""
-        command = [self._python, "-m", "worker.cli", "--config", str(self.config), "health", *args]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stdout
+        done = intake("--config", str(self.config), "health", *args)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.stdout
 
     def settled(self) -> bool:
         """Return whether no order waits or is being sent."""
@@ -207,10 +206,7 @@ class Stack:
                 with contextlib.suppress(psutil.Error):
                     remaining.append(" ".join(process.cmdline()))
                     process.kill()
-        self.sandbox.terminate()
-        self.sandbox.wait(timeout=10)
-        if self.sandbox.stdout is not None:
-            self.sandbox.stdout.close()
+        self.sandbox.stop(signal.SIGTERM)
         self.admin.close()
         return remaining
 
