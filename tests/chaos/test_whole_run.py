@@ -47,7 +47,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Yield a run of all processes, which are stopped in `test_the_stack_ends_without_a_trace_of_itself`."""
+    """Yield a run of all processes, which are stopped in `test_no_process_outlives_the_stack`."""
     home, port, collector = tmp_path_factory.mktemp("run"), free_port(), Collector()
     with pytest.MonkeyPatch.context() as environment, Stack(home, ORDERS, limit="none", faults=FAULTS) as stack:
         for name, value in {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **TRACING}.items():
@@ -85,14 +85,7 @@ def test_a_provider_that_is_down_at_the_start_is_reported_and_polled_again(run: 
     assert run.stack.runtime.cursors.status("shop").get("error") is None
 
 
-def test_a_second_intake_up_in_the_same_folder_is_refused_with_the_reason(run: Run) -> None:
-    first = run.stack.up
-    assert run.stack.start().wait(timeout=60) == 2
-    run.stack.up = first
-    assert "is in use by another `intake up`" in run.stack.log()
-
-
-def test_the_stack_ends_without_a_trace_of_itself(run: Run) -> None:
+def test_no_process_outlives_the_stack(run: Run) -> None:
     assert run.stack.stop() == []
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mutation.mutations import ROOT, Mutation, mutations
 from worker.store.redis.connection import ERRORS
 
 if TYPE_CHECKING:
     from redis import Redis
+
+_FAILURES: Final[tuple[type[Exception], ...]] = (OSError, SyntaxError, ValueError, *ERRORS)
 
 
 def misfit(mutation: Mutation, redis: Redis) -> str:
@@ -20,7 +22,7 @@ def misfit(mutation: Mutation, redis: Redis) -> str:
             redis.script_load(broken)  # raises for an invalid script
         else:
             ast.parse(broken)
-    except (OSError, SyntaxError, ValueError, *ERRORS) as error:
+    except _FAILURES as error:
         return f"{mutation.name}: {error}"
     return ""
 
