@@ -7,17 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import pytest
+from redis import Redis
 
 from support.gates import depart, pass_gate
 from worker.errors import RateLimited
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope, use_spare_slots
-
-if TYPE_CHECKING:
-    from redis import Redis
 
 pytestmark = pytest.mark.alone
 
@@ -200,12 +197,10 @@ def test_a_longer_window_may_run_ahead_by_half_and_never_beyond_its_count(redis:
     assert 10 <= entered <= 20
 
 
-def test_a_scope_without_a_limit_makes_no_redis_call(redis: Redis) -> None:
-    scope = Scope(redis, "s", ())
-    started = time.monotonic()
-    for _ in range(1000):
+def test_a_scope_without_a_limit_makes_no_redis_call() -> None:
+    scope = Scope(Redis(port=9), "s", ())  # where no Redis is
+    for _ in range(3):
         pass_gate(scope)
-    assert time.monotonic() - started < 0.1
 
 
 def test_callers_whose_turn_is_far_off_are_refused_at_once(redis: Redis) -> None:

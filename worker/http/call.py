@@ -61,13 +61,14 @@ class Call:
             raise TimeoutError("the deadline has passed")
         return left
 
-    def depart(self) -> None:
-        """Wait until the first byte may be sent; the wait does not count towards the deadline."""
+    def depart(self) -> float:
+        """Wait until the first byte may be sent, and return the seconds, which do not count towards the deadline."""
         before = time.monotonic()
         self._sent = self._depart()
         waited = time.monotonic() - before
         self._end += waited
         self._since += waited
+        return waited
 
     def begin(self) -> None:
         """Run the check before the first byte, and note that sending begins."""

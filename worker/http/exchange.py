@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: The most bytes to receive at once, and the most pieces of a response that is read at once (see `whole.py`).
 _PIECE: Final = 65_536
 _PIECES: Final = 8
+#: Seconds after which a connection that waited is checked again; the pool has checked it right before.
+_MOMENT: Final = 0.001
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -124,8 +126,7 @@ class _Connection(HTTPConnection):
     def request(self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> None:  # type: ignore[override]
         """Send a request in one piece. `url` and `headers` hold only what HTTP can carry."""
         call = CALL.get()
-        call.depart()
-        if self._used and not self.is_connected:
+        if call.depart() > _MOMENT and self._used and not self.is_connected:
             # Closed while the call waited. A write that is sent now would count as possibly done.
             # A new connection is not checked, because one with TLS can be read at once.
             raise RemoteDisconnected("closed while idle")
