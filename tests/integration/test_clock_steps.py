@@ -92,7 +92,7 @@ def test_time_that_passes_without_any_process_is_no_step(redis: Redis, steps: Cl
 
 
 def test_after_a_step_the_ledger_slowly_approaches_the_clock_and_never_goes_back(redis: Redis, steps: Clock) -> None:
-    before = clock.now(redis)
+    began, before = time.monotonic(), clock.now(redis)
     steps.step(-3.0)
     last = clock.now(redis)
     for _ in range(200):
@@ -100,7 +100,9 @@ def test_after_a_step_the_ledger_slowly_approaches_the_clock_and_never_goes_back
         assert clock.now(redis) > last
         last = clock.now(redis)
     assert float(redis.hget("intake:clock", "ahead") or 0) == pytest.approx(1.9e6, abs=0.1e6)
-    assert passed(redis, before) == pytest.approx(200 * 1.1 - 1.1, abs=0.5)
+    # The 400 calls take time of their own, which a distant or busy server multiplies.
+    called = time.monotonic() - began
+    assert passed(redis, before) == pytest.approx(200 * 1.1 - 1.1 + called, abs=0.5)
 
 
 @BACK_AND_AHEAD
