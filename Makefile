@@ -11,11 +11,12 @@ ALONE := tests/chaos/test_shared_limit.py tests/integration/test_limiter.py
 XDIST := $(PYTEST) --dist loadfile --no-loadscope-reorder
 RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
+RELEASE_LOCK := requirements-release.lock
 
 .DEFAULT_GOAL := help
 # Without bytecode, every process of every test compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo quick test checks most paced alone prove image soak fuzz edits simulate lint types imports cover ledger mutate fields screenshots pictures docs bench sbom lock clean release
+.PHONY: help demo quick test checks most paced alone prove image soak fuzz edits simulate lint types imports cover ledger mutate fields screenshots pictures docs bench sbom audit pin lock clean release
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -99,11 +100,19 @@ bench: $(VENV)/.test ## measure this machine against alternatives (an hour; QUIC
 sbom: $(VENV)/.test ## write sbom.json, the list of all packages that run (CycloneDX), from the lock file
 	$(BIN)/cyclonedx-py requirements $(RUN_LOCK) --output-reproducible --of JSON -o sbom.json
 
+audit: ## compare all packages that run with the known vulnerabilities of PyPI's database (needs uv and the network)
+	uvx pip-audit@2.10.1 --strict --disable-pip --require-hashes -r $(RUN_LOCK)
+
+pin: ## pin the images of deploy/ by the digests that their registries have now (needs skopeo or docker, and the network)
+	sh deploy/pin-images.sh
+
 lock: ## update the lock files (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --upgrade pyproject.toml --extra sandbox --extra receive --extra web --extra otel --group build -o $(RUN_LOCK)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --extra receive --extra web --extra otel --group build --group test -o $(TEST_LOCK)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  -c $(TEST_LOCK) --group build --group release -o $(RELEASE_LOCK)
 
 release: $(VENV)/.test ## build, check and try a release; DRY=1 changes nothing (VERSION=0.2.0)
 	@PYTHONPATH=tests $(BIN)/python -m release $(VERSION) $(if $(DRY),--dry-run)

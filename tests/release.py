@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -10,6 +14,7 @@ import tempfile
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -43,12 +48,54 @@ def run(*command: str | Path, cwd: Path) -> None:
     subprocess.run(list(map(str, command)), cwd=cwd, check=True)
 
 
+def output(*command: str, cwd: Path) -> str:
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def unpinned(deploy: Path) -> list[str]:
+    """Return the images of others in deploy/ that have no digest."""
+    text = "".join((deploy / name).read_text(encoding="utf-8") for name in ("Dockerfile", "compose.yaml"))
+    return sorted(set(re.findall(r"^(?:FROM| +image:) ([^\s@$]+)(?: AS \w+)?$", text, re.MULTILINE)))
+
+
+def provenance(out: Path, version: str, commit: str) -> dict[str, Any]:
+    """Return where the files of this version in `out` come from, as a statement in the form of SLSA."""
+
+    def digest(file: Path) -> dict[str, str]:
+        return {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": file.name, "digest": digest(file)} for file in sorted(out.glob(f"*-{version}[-.]*"))],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {
+            "buildDefinition": {
+                "buildType": "make release",
+                "externalParameters": {"version": version},
+                "internalParameters": {
+                    "python": platform.python_version(),
+                    "platform": platform.platform(),
+                    "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", ""),
+                },
+                "resolvedDependencies": [
+                    {"uri": "git+.", "digest": {"gitCommit": commit}},
+                    *({"uri": lock.name, "digest": digest(lock)} for lock in sorted(ROOT.glob("requirements*.lock"))),
+                ],
+            },
+            "runDetails": {"builder": {"id": platform.node()}},
+        },
+    }
+
+
 def build(source: Path, out: Path, tools: Path) -> Path:
-    """Build the source archive and the wheel, check them, and return the wheel."""
+    """Build the source archive and the wheel with locked tools, check them, and return the wheel."""
     run(sys.executable, "-m", "venv", tools, cwd=source)
     python = tools / "bin" / "python"
-    run(python, "-m", "pip", "install", "-q", "build", "twine", cwd=source)
-    run(python, "-m", "build", "--outdir", out, source, cwd=source)
+    locked = ["--require-hashes", "--no-deps", "-r", source / "requirements-release.lock"]
+    run(python, "-m", "pip", "install", "-q", *locked, cwd=source)
+    # The files in the archives are as old as the commit: whoever builds it again gets the same wheel.
+    os.environ["SOURCE_DATE_EPOCH"] = output("git", "log", "-1", "--format=%ct", cwd=source)
+    run(python, "-m", "build", "--no-isolation", "--outdir", out, source, cwd=source)
     run(python, "-m", "twine", "check", "--strict", *sorted(out.iterdir()), cwd=source)
     (wheel,) = out.glob("*.whl")
     return wheel
@@ -76,6 +123,9 @@ def main() -> None:
         pyproject = raised((ROOT / "pyproject.toml").read_text(encoding="utf-8"), options.version)
     except ValueError as error:
         sys.exit(f"Error: {error}")
+    loose = unpinned(ROOT / "deploy")
+    if loose and not options.dry_run:
+        sys.exit(f"Error: {', '.join(loose)} in deploy/ have no digest. Next: make pin, read the difference, commit it")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         source = home / "source"
@@ -87,6 +137,8 @@ def main() -> None:
         wheel = build(source, home / "dist", home / "tools")
         try_out(wheel, options.version, home)
         if options.dry_run:
+            for image in loose:
+                print(f"{image} in deploy/ has no digest. Before the release: make pin")
             print(f"ok: {options.version} could be released; nothing was changed.")
             return
         (ROOT / "dist").mkdir(exist_ok=True)
@@ -95,8 +147,12 @@ def main() -> None:
     (ROOT / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
     (ROOT / "pyproject.toml").write_text(pyproject, encoding="utf-8")
     run("git", "commit", "-q", "-m", f"Release {options.version}", "CHANGELOG.md", "pyproject.toml", cwd=ROOT)
+    statement = provenance(ROOT / "dist", options.version, output("git", "rev-parse", "HEAD", cwd=ROOT))
+    name = f"intake_orders-{options.version}.provenance.json"
+    (ROOT / "dist" / name).write_text(json.dumps(statement, indent=2), encoding="utf-8")
     run("git", "tag", "-a", f"v{options.version}", "-m", f"Intake {options.version}", cwd=ROOT)
-    print(f"Next: git push --follow-tags, then: twine upload dist/intake_orders-{options.version}*")
+    print(f"Next: git push --follow-tags, then: twine upload dist/intake_orders-{options.version}[-.]*{{whl,gz}}")
+    print(f"Sign dist/{name} with the key of your project, and publish it beside them.")
 
 
 if __name__ == "__main__":

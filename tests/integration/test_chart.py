@@ -28,6 +28,7 @@ VERSIONS = ("1.27", "1.37")
 CUSTOM = {"ScaledObject", "ServiceMonitor"}
 #: Everything that can be on at once.
 EVERYTHING: dict[str, Any] = {
+    "image": {"tag": "2.0.0", "digest": f"sha256:{'0' * 64}"},
     "imagePullSecrets": [{"name": "registry"}],
     "secrets": {
         "redis": "redis",
@@ -133,6 +134,7 @@ def test_every_pod_is_restricted_and_takes_its_settings_only_from_what_the_value
             continue
         spec = pod(everything, name.removeprefix("shop-"))
         (container,) = spec["containers"]
+        assert container["image"] == f"intake@sha256:{'0' * 64}"
         assert spec["enableServiceLinks"] is False, name
         assert spec["automountServiceAccountToken"] is False, name
         # No user: the image's own, or the one that OpenShift gives to the namespace.
@@ -221,6 +223,7 @@ WRONG: dict[str, Any] = {
     "/beat": {"beat": {"replica": 1}},
     "additional properties 'workers'": {"workers": {"replicas": 1}},
     "/image/pullPolicy": {"image": {"pullPolicy": "Sometimes"}},
+    "/image/digest": {"image": {"digest": "latest"}},
     "/keda/min": {"keda": {"enabled": True, "min": 0}},
     "/keda/prometheus": {"keda": {"prometheus": "prometheus:9090"}},
     "/resources/limits/memory": {"resources": {"limits": {"memory": "much"}}},
