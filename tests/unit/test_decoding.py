@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from worker.jsontext.decoding import _strict, decode, decode_text, mended
+from worker.jsontext.decoding import DEPTH, _strict, decode, decode_text, mended, value_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Numbers as JSON writes them, with up to 28 digits, and longer than any machine's.
 _NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,28})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
@@ -89,3 +92,20 @@ def test_the_fast_decoder_reads_what_systems_send() -> None:
     """Else every page would be read twice."""
     body = '{"orders":[{"id":7,"total":9.90,"note":"naïve 😀 \\ud83d\\ude00","none":null}]}'.encode()
     assert _strict()(body) == _tolerant(body)
+
+
+def _nested(depth: int, inner: str) -> str:
+    """Return lists and objects inside each other, by turns; a text in the middle may look like more of them."""
+    opening = "".join('{"a":' if number % 2 else "[" for number in range(depth))
+    closing = "".join("}" if number % 2 else "]" for number in reversed(range(depth)))
+    return f"{opening}{inner}{closing}"
+
+
+@pytest.mark.parametrize("inner", ["1", '"[[[[{{{{"', '"]]]]"', '"\\ud83d"'])
+@pytest.mark.parametrize("read", [lambda text: decode(text.encode()), decode_text, lambda text: value_at(text, 0)[0]])
+def test_the_depth_of_a_document_is_limited_alike_by_every_python(read: Callable[[str], Any], inner: str) -> None:
+    assert read(_nested(DEPTH, inner)) is not None
+    assert read(f"[{inner},{_nested(DEPTH - 1, inner)},{_nested(9, inner)}]") is not None
+    for deep in (_nested(DEPTH + 1, inner), f"[{_nested(DEPTH, inner)}, {inner}]", _nested(5000, inner)):
+        with pytest.raises((ValueError, RecursionError)):
+            read(deep)

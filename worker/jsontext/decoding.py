@@ -34,8 +34,38 @@ _ESCAPE: Final = re.compile(
 )
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
-#: Decode the JSON value at a position of a text. Return the value and where it ends.
-value_at: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.raw_decode
+#: The most lists and objects inside each other: what comes later goes down into them. Where decoders give up depends on
+#: the version of Python: from 3.14 on they take as much as the stack holds.
+DEPTH: Final = 200
+_NO_BRACKETS: Final = bytes(set(range(256)) - {*b"[]{}"})
+
+
+def value_at(text: str, position: int) -> tuple[Any, int]:
+    """Decode the JSON value at a position of a text. Return the value and where it ends."""
+    value, end = _DECODER.raw_decode(text, position)
+    return _not_deep(value), end
+
+
+def _not_deep(value: Any) -> Any:
+    """Return the value. Raise ValueError if it is nested too deep."""
+    level = [value]
+    for _ in range(DEPTH + 1):
+        nested = [each for each in level if isinstance(each, dict | list)]
+        if not nested:
+            return value
+        level = [child for each in nested for child in (each.values() if isinstance(each, dict) else each)]
+    raise ValueError("nested too deep")
+
+
+def _may_be_deep(body: bytes) -> bool:
+    """Return whether the brackets, also those in texts, leave the depth open: cheaper than a look into every value."""
+    left = body.translate(None, _NO_BRACKETS)
+    for _ in range(DEPTH // 2):  # each turn closes two levels at most
+        fewer = left.replace(b"[]", b"").replace(b"{}", b"")
+        if len(fewer) == len(left):
+            break
+        left = fewer
+    return bool(left)
 
 
 def decode(body: bytes) -> Any:
@@ -44,9 +74,10 @@ def decode(body: bytes) -> Any:
     Half of a surrogate pair, which JSON can escape and no text can hold, becomes U+FFFD: here, for all that arrives.
     """
     try:
-        return _strict()(body)
+        value = _strict()(body)
     except (ValueError, RecursionError):  # the tolerant decoder decides, and names the reason
         return decode_text(mended(body.decode("utf-8-sig")))
+    return _not_deep(value) if _may_be_deep(body) else value
 
 
 @cache
@@ -60,7 +91,7 @@ def _strict() -> Callable[[bytes], Any]:
 def decode_text(text: str) -> Any:
     """Return the value of a JSON text as it is. Raise ValueError if it is not JSON, or nested too deep."""
     try:
-        return _DECODER.decode(text)
+        return _not_deep(_DECODER.decode(text))
     except RecursionError:
         raise ValueError("nested too deep") from None
 

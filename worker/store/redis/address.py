@@ -169,10 +169,15 @@ def split(url: str, schemes: Iterable[str], examples: str) -> SplitResult:
         raise AddressError("is no address that Intake can use", examples)
     if not text.isprintable() or " " in text:
         raise AddressError("contains a space or a line break", examples)
+    # Several hosts: newer Pythons refuse an IPv6 address that is not the only one. `host_of` looks at each.
+    hosts = re.split("[/?#]", text[len(scheme) + 3 :], maxsplit=1)[0]
+    bare = hosts.translate({ord(bracket): None for bracket in "[]"})
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(text.replace(hosts, bare, 1) if hosts else text)._replace(netloc=hosts)
     except ValueError:
         raise AddressError("is not an address: its host cannot be read", _ENCODE) from None
+    if hosts.count("[") != hosts.count("]"):
+        raise AddressError("is not an address: its host cannot be read", _ENCODE)
     if "@" in parts.path + parts.query + parts.fragment or parts.fragment:
         raise AddressError("has an unencoded special character in the user or the password", _ENCODE)
     return parts
