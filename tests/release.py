@@ -91,7 +91,7 @@ def build(source: Path, out: Path, tools: Path) -> Path:
     """Build the source archive and the wheel with locked tools, check them, and return the wheel."""
     run(sys.executable, "-m", "venv", tools, cwd=source)
     python = tools / "bin" / "python"
-    locked = ["--require-hashes", "--no-deps", "-r", source / "requirements-release.lock"]
+    locked: list[str | Path] = ["--require-hashes", "--no-deps", "-r", source / "requirements-release.lock"]
     run(python, "-m", "pip", "install", "-q", *locked, cwd=source)
     # The files in the archives are as old as the commit: whoever builds it again gets the same wheel.
     os.environ["SOURCE_DATE_EPOCH"] = output("git", "log", "-1", "--format=%ct", cwd=source)

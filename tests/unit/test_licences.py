@@ -30,10 +30,10 @@ NAMED: Final = {
 def licences(name: str) -> set[str]:
     """Return the licences that a package declares, each by its SPDX name if we know one."""
     metadata = importlib.metadata.metadata(name)
-    classified = [text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier", []) if "License ::" in text]
-    texts = [metadata.get("License-Expression") or ""]
-    if not texts[0]:
-        texts = classified or [(metadata.get("License") or "").strip().split("\n")[0]]
+    classifiers = metadata.get_all("Classifier") or []
+    classified = [text.rpartition(" :: ")[2] for text in classifiers if "License ::" in text]
+    texts = metadata.get_all("License-Expression") or classified
+    texts = texts or [text.strip().split("\n")[0] for text in metadata.get_all("License") or []]
     return {NAMED.get(part, part) for text in texts for part in re.split(r" (?:OR|AND) ", text) if part}
 
 
