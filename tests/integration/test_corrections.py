@@ -110,6 +110,16 @@ def dead(rt: Runtime) -> None:
     assert state(rt) == "dead"
 
 
+def test_an_order_that_somebody_discarded_meanwhile_is_not_corrected(rt: Runtime) -> None:
+    dead(rt)
+    planned = plan_correction(rt, find_correctable(rt, KEY, "t"), {FIELD: RIGHT}, "anna")
+    assert rt.stuck["t"].move("discard", [KEY], source="by bert") == {KEY: "moved"}
+    with pytest.raises(CorrectionRefused, match="changed meanwhile"):
+        carry_out(rt, planned)
+    assert state(rt) == "discarded"
+    assert in_force(rt) == []
+
+
 def delivered(rt: Runtime) -> None:
     dead(rt)
     correct(rt)

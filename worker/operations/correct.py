@@ -183,6 +183,7 @@ def _planned(  # noqa: PLR0913  # the parts of a plan
     new = NewCorrections(
         seen=found.stored,
         seen_fingerprint=found.record["fingerprint"],
+        seen_state=found.record["state"],
         by_field=by_field,
         fingerprint=fingerprint,
         source=source,

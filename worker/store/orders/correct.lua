@@ -2,10 +2,12 @@
 -- Write the corrections of one order; send it, if it is dead, or if its target holds it.
 
 local lane, due, dead, held, index = unpack(KEYS)
-local record_prefix, payload_prefix, history_prefix, key, seen, seen_fingerprint, fingerprint, source, text, change, event, resend = unpack(ARGV)
--- seen is the version of the corrections that the person saw ('' for none), seen_fingerprint that of the order. fingerprint is that of the order with the new
--- corrections, source that of what the source says. text are all corrections, "<version> <JSON>", '' for none. change says what follows if the target turns out to
--- have the order with its former content. event is for the history. resend is 1 if an order that waits for a person is sent: 0 for a correction that is undone.
+local record_prefix, payload_prefix, history_prefix, key, seen, seen_fingerprint, seen_state, fingerprint, source, text, change, event,
+  resend = unpack(ARGV)
+-- seen is the version of the corrections that the person saw ('' for none), seen_fingerprint and seen_state are those of the order: an order that somebody else
+-- discarded or sent meanwhile is not sent. fingerprint is that of the order with the new corrections, source that of what the source says. text are all
+-- corrections, "<version> <JSON>", '' for none. change says what follows if the target turns out to have the order with its former content. event is for the
+-- history. resend is 1 if an order that waits for a person is sent: 0 for a correction that is undone.
 --
 -- Returns "queued" (it is sent now), the state that it stays in, or "" if the order is unknown; "changed" if the order or its corrections changed since the person
 -- saw them, "claimed" if it is being sent now: nothing was done.
@@ -28,6 +30,7 @@ if not state then return '' end
 if text ~= '' and current == text then return state end
 if state == 'claimed' then return 'claimed' end
 if version_of(current) ~= seen or known[2] ~= seen_fingerprint then return 'changed' end
+if resend == '1' and state ~= seen_state then return 'changed' end
 
 if archived then
   -- It is undone. The order counts as sent with the correction: what is read next of the source is an update. Until then 'corrected' fits nothing.

@@ -42,8 +42,9 @@ class NewCorrections:
     """The corrections of one order as a person wants them, and what the person saw before."""
 
     seen: Stored
-    #: The fingerprint of the order as it was.
+    #: The fingerprint and the state of the order as it was.
     seen_fingerprint: str
+    seen_state: str
     by_field: Mapping[str, Correction]
     #: The fingerprints with these corrections, and of what the source says.
     fingerprint: str
@@ -98,6 +99,7 @@ class Corrections:
             key=key,
             seen=new.seen.version,
             seen_fingerprint=new.seen_fingerprint,
+            seen_state=new.seen_state,
             fingerprint=new.fingerprint,
             source=new.source,
             text=text_of(new.by_field),

@@ -130,8 +130,8 @@ CORRECT: Final = Script(
     "correct",
     keys=("lane", "due", "dead", "held", "index"),
     args=(
-        *(*_PREFIXES, "key", "seen", "seen_fingerprint", "fingerprint", "source", "text", "change", "event"),
-        "resend",
+        *(*_PREFIXES, "key", "seen", "seen_fingerprint", "seen_state", "fingerprint", "source", "text", "change"),
+        *("event", "resend"),
     ),
 )
 DECIDE: Final = Script(
