@@ -48,7 +48,7 @@ def settle(rt: Runtime, *outcomes: Outcome) -> None:
 
 
 def dump(redis: Redis) -> str:
-    """Return everything in Redis as text, with packed content unpacked."""
+    """Return everything in Redis as text, with packed content unpacked; without what each reading of the time notes."""
     lines = []
     for name in sorted(key_names(redis)):
         kind = text(redis.type(name))
@@ -59,7 +59,7 @@ def dump(redis: Redis) -> str:
             "set": redis.smembers,
             "zset": lambda key: redis.zrange(key, 0, -1),
         }
-        if not name.startswith(("intake:archive:", "intake:histories:t:")):
+        if not name.startswith(("intake:archive:", "intake:histories:t:", "intake:clock")):
             lines.append(f"{name} {reads[kind](name)}")
     return "\n".join(lines)
 

@@ -52,7 +52,7 @@ def test_the_command_line_imports_no_command_and_no_large_library_before_a_comma
 
 def test_commands_that_read_import_neither_celery_nor_what_libraries_take_only_because_it_is_installed() -> None:
     names = imported_with("worker.cli.status.status", "worker.cli.status.health", "worker.cli.orders.show")
-    assert {"redis", "structlog", "rich.console"} <= names
+    assert {"redis", "rich.console"} <= names
     assert not names & {
         "celery",
         "kombu",
