@@ -8,9 +8,11 @@ import pytest
 
 from chaos.acl import Guarded, guarded
 from support.command_line import intake
-from support.console_world import SETTINGS, fill, fill_days
+from support.console_world import PERSONAL, SETTINGS, fill, fill_days
 from support.settings_texts import table
+from worker.operations.lookup import find_by_email
 from worker.runtime import Runtime, read_settings
+from worker.store.orders.held_data import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,3 +109,19 @@ def test_a_writing_command_is_refused_with_the_right_that_is_missing(
         assert result.exit_code == 1, words
         assert "Error: Redis does not let this user do what Intake needs" in " ".join(result.output.split()), words
     server.take_refusals()
+
+
+@pytest.mark.usefixtures("as_user")
+@pytest.mark.parametrize("user", ["worker", "reader"])
+def test_a_search_for_an_e_mail_address_needs_no_right_that_the_users_lack(
+    server: Guarded, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    monkeypatch.setenv("THE_REDIS", server.url(user))
+    monkeypatch.setattr("worker.store.orders.held_data._AT_ONCE", 1)
+    with Runtime(read_settings()) as rt:
+        found, part = find_by_email(rt, PERSONAL[2], Place(), 0.0)
+        assert part.place is not None
+        assert 0 <= part.share < 1
+        found, _ = find_by_email(rt, PERSONAL[2], part.place, 60.0)
+    assert "shop-nl:02" in {order.key for order in found}
+    assert server.take_refusals() == []
