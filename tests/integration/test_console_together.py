@@ -44,6 +44,8 @@ ORDER_ROUTES: Final = {
 #: Those that change an account, a session, or nothing.
 OTHER_ROUTES: Final = {
     "/sign-out", "/find", "/orders/search", "/{side}/{name}/pause", "/{side}/{name}/resume", "/providers/{name}/poll",
+    "/providers/{name}/cursor", "/providers/{name}/cursor/undo", "/compared/{provider}/{target}/{key:path}",
+    "/providers/{name}/pause", "/providers/{name}/resume", "/targets/{name}/pause", "/targets/{name}/resume",
     "/providers/{name}/backfill", "/providers/{name}/backfill/stop", "/providers/{name}/backfill/continue",
 }  # fmt: skip
 

@@ -7,8 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from worker.operations.reasons import reason
-from worker.operations.sentences import summaries
-from worker.operations.waiting import Wish, select
+from worker.operations.waiting import Wish, select, with_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +37,9 @@ class WaitingOrder(NamedTuple):
 def waiting_orders(rt: Runtime, shop: str = "") -> Iterator[WaitingOrder]:
     """Yield the orders (of one shop) that wait for a person, of each state those that wait longest in each target."""
     for name in _LISTS:
-        for row in islice(select(rt, name, Wish(account=shop)), MOST):
-            (summary,) = summaries(rt.stuck[row.target], [row.key])
-            number = summary.number or row.key.partition(":")[2]
+        for row in with_summaries(rt, islice(select(rt, name, Wish(account=shop)), MOST)):
+            number = row.number or row.key.partition(":")[2]
             since = datetime.fromtimestamp(row.since / 1000, UTC)
-            said = f'{row.target} said: "{summary.said}"' if summary.said else ""
+            said = f'{row.target} said: "{row.said}"' if row.said else ""
             why = " ".join(filter(None, (reason(row.code), said)))
             yield WaitingOrder(row.key, number, row.provider, row.target, since, name, why)

@@ -108,8 +108,11 @@ local function note(key, record)
   log(key, 'still in doubt ' .. code .. ' ' .. detail)
 end
 
+-- Return whether nobody else wanted the search before.
 local function search(key)
-  if redis.call('ZADD', searches, 'NX', now, key) == 1 then log(key, 'to be searched for ' .. source) end
+  if redis.call('ZADD', searches, 'NX', now, key) == 0 then return false end
+  log(key, 'to be searched for ' .. source)
+  return true
 end
 
 local set = (move == 'replay' or move == 'discard') and dead or doubt
@@ -119,8 +122,8 @@ for i = 10, #ARGV do
   local record = record_prefix .. key
   local stays = move == 'note' or move == 'search'
   if stays and redis.call('ZSCORE', set, key) then
-    if move == 'note' then note(key, record) else search(key) end
-    results[#results + 1] = 'moved'
+    if move == 'note' then note(key, record) end
+    results[#results + 1] = (move == 'note' or search(key)) and 'moved' or 'in_doubt'
   elseif not stays and redis.call('ZREM', set, key) == 1 then
     moves[move](key, record)
     results[#results + 1] = 'moved'
