@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from worker.telemetry.printable import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -54,4 +56,4 @@ class Summary:
         """Return the line: the account, the counts, the notes, the next step."""
         counts = [f"{number} {word}" for word, number in self.counts.items() if number]
         did = "; ".join([", ".join(counts), *self.notes] if counts else self.notes) or "nothing to do"
-        return f"{self.name}: {did}{f'. Next: {self.remedy}' if self.remedy else ''}"
+        return one_line(f"{self.name}: {did}{f'. Next: {self.remedy}' if self.remedy else ''}")

@@ -20,15 +20,21 @@ from redis.retry import Retry
 
 from chaos.acl import Guarded, guarded
 from support.command_line import intake
+from support.orders import order
 from support.ports import free_port
 from support.stack import Stack
 from worker.runtime import Runtime, read_settings
+from worker.store.orders.ledger import Delivery
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click.testing import Result
+
+
+_OLDEST = 'intake_lane_oldest_seconds{target="dropday"}'
+_ENDLESS = "while true do end"
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +105,105 @@ def test_the_user_metrics_can_read_all_metrics_and_write_nothing(
     assert server.take_refusals() == []
 
 
+def test_the_user_metrics_reads_the_age_of_orders_that_wait_and_never_an_order(
+    server: Guarded, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Runtime(read_settings(stack.config)) as rt:
+        lane = rt.lanes["dropday"]
+        lane.pause("for this test")
+        try:
+            rt.ledger.accept("dropday", [Delivery(order("waits", provider="shop"), "shop:waits")], "poll shop")
+            rt.redis.hincrby("intake:order:dropday:shop:waits", "seen", -90_000)
+            lane.sweep()
+            server.take_refusals()
+            monkeypatch.setenv("STACK_REDIS", server.url("metrics"))
+            text = run(stack, "metrics", "--once").stdout
+        finally:
+            lane.resume()
+    assert float(dict(line.rsplit(" ", 1) for line in text.splitlines())[_OLDEST]) >= 90
+    assert server.take_refusals() == []
+
+
+def commands_of(server: Guarded) -> dict[str, int]:
+    """Return every command and subcommand of the server, with the number of its words."""
+    described: dict[str, dict[str, Any]] = server.admin.command()
+    subcommands = [(part[0], part[1]) for each in described.values() for part in each.get("subcommands", ())]
+    return {
+        **{name: abs(facts["arity"]) for name, facts in described.items() if not facts.get("subcommands")},
+        **{str(name): abs(int(arity)) for name, arity in subcommands},
+    }
+
+
+def allowed(server: Guarded, user: str, key: str) -> set[str]:
+    """Return the commands that a user may run with this key, of all commands of the server."""
+    may = set()
+    for name, words in commands_of(server).items():
+        parts = name.split("|")
+        if server.admin.acl_dryrun(user, *parts, *[key] * (words - len(parts))) in {"OK", b"OK"}:
+            may.add(name)
+    return may
+
+
+#: Commands that speak of no key, and which everybody may run.
+CONNECTING = {"auth", "hello", "ping", "quit", "reset"}
+WITHOUT_A_KEY = {
+    "producer": CONNECTING | {"client|setinfo"},
+    "metrics": CONNECTING | {"client|setinfo", "select", "info", "time", "multi", "exec"},
+    "flower": CONNECTING | {"client|setinfo", "client|setname", "select", "info", "time", "multi", "exec"}
+    | {"subscribe", "unsubscribe", "psubscribe", "punsubscribe", "publish"},
+}  # fmt: skip
+#: Whose keys hold personal data, or let a task be sent to the workers.
+PRIVATE = (
+    "intake:order:dropday:shop:1",
+    "intake:payload:dropday:shop:1",
+    "intake:history:dropday:shop:1",
+    "intake:malformed:shop",
+    "intake:inbox:dead",
+    "intake:web:users",
+    "intake:audit",
+    "intake.deliver",
+    "unacked",
+)
+#: What the names of keys and the configuration of the server belong to, and what runs a program in it.
+_POWER = ("admin", "dangerous", "scripting")
+POWERS = {
+    "producer": set[str](),
+    "metrics": {"info"},
+    "flower": {"info"},
+    "reader": {"info", "evalsha", "script|load", "script|exists"},
+    "worker": {"info", "evalsha", "script|load", "script|exists", "script|kill", "bgrewriteaof"},
+}
+
+
+@pytest.mark.parametrize("user", WITHOUT_A_KEY)
+def test_of_all_commands_a_user_may_run_none_on_a_key_that_is_not_its_own(server: Guarded, user: str) -> None:
+    for key in ("another", *PRIVATE):
+        counts = {"llen", "hlen", "zcard", "zcount"} if user in {"metrics", "flower"} else set()
+        extra = allowed(server, user, key) - WITHOUT_A_KEY[user]
+        assert extra <= (counts if key.startswith(("intake.", "intake:malformed", "intake:inbox")) else set()), key
+
+
+@pytest.mark.parametrize("user", POWERS)
+def test_of_all_commands_that_run_programs_or_change_the_server_a_user_may_run_those_of_the_list(
+    server: Guarded, user: str
+) -> None:
+    powerful = {str(name) for power in _POWER for name in server.admin.acl_cat(power)}
+    assert {"eval", "evalsha", "evalsha_ro", "fcall", "function|load", "script|load", "keys", "config|get"} <= powerful
+    assert allowed(server, user, "intake:inbox") & powerful == POWERS[user]
+
+
 @pytest.mark.repeat
 def test_only_the_worker_may_end_a_script_that_runs_for_ever(server: Guarded) -> None:
     once = Retry(NoBackoff(), 0)
-    with Redis.from_url(server.url("metrics"), socket_timeout=1, retry=once) as metrics:
-        sha = metrics.script_load("while true do end")
+    for user in ("producer", "flower", "metrics"):
+        with Redis.from_url(server.url(user)) as other:
+            for words in (("SCRIPT", "LOAD", _ENDLESS), ("EVAL", _ENDLESS, 0), ("EVALSHA", "0" * 40, 0)):
+                with pytest.raises(ResponseError, match="permission"):
+                    other.execute_command(*words)
+    with Redis.from_url(server.url("reader"), socket_timeout=1, retry=once) as reader:
+        sha = reader.script_load(_ENDLESS)
         with pytest.raises(RedisTimeoutError):
-            metrics.evalsha(sha, 0)
+            reader.evalsha(sha, 0)
     with Redis.from_url(server.url("worker")) as worker:
         until = time.monotonic() + 30
         ended = False
@@ -221,6 +319,6 @@ def test_a_watch_with_a_read_only_user_leaves_the_alarms_to_others(
         watch = Watch(rt)
         watch._began = watch._looked = -1e6
         watch.look()
-        assert server.take_refusals() == ["metrics: key intake:alarms:judged"]
+        assert server.take_refusals() == ["metrics: command evalsha"]
         watch.look()
     assert server.take_refusals() == []

@@ -269,6 +269,7 @@ def test_the_oldest_order_is_the_first_accepted_however_often_it_was_retried(rt:
     with rt.lanes["dropday"].drain() as drain:
         (claim,) = drain.claim(1)
         drain.settle([(claim, Outcome("retry", "unavailable", "status 500", delay=60))])
+    rt.lanes["dropday"].sweep()
     lane = take_snapshot(rt).lanes["dropday"]
     assert (lane.queued, lane.due) == (2, 1)
     assert lane.oldest >= 0.2

@@ -68,6 +68,26 @@ def steps(monkeypatch: pytest.MonkeyPatch, redis: Redis) -> Clock:
     return Clock(monkeypatch, redis)
 
 
+@pytest.mark.parametrize("host", ["one", "two"])
+@pytest.mark.parametrize("noted", [0.0, 0.05, 1.0, 60.0, -60.0])
+@pytest.mark.parametrize("ahead", [0.0, 3.0, -3.0])
+def test_a_reader_without_scripts_reads_the_same_time(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, noted: float, ahead: float, host: str
+) -> None:
+    seconds, micros = redis.time()
+    raw, up = seconds * 1_000_000 + micros, witness.host_time()
+    redis.hset(witness.CLOCK, "read", raw - int(noted * 1e6))
+    redis.hset(witness.CLOCK, "ahead", int(ahead * 1e6))
+    redis.hset(witness.CLOCK, "one", f"{up - 500_000} {raw - 500_000}")
+    monkeypatch.setattr(witness, "_host", lambda: host)
+    with redis.pipeline() as pipe:
+        clock.enqueue_reading(pipe)
+        read = clock.read_time(*pipe.execute())
+    # The clocks go on between the two readings.
+    assert read * 1000 <= clock.now(redis) + 1
+    assert clock.now(redis) - read * 1000 < 1000
+
+
 def passed(redis: Redis, before: int) -> float:
     """Return the seconds of the ledger since `before` (ms)."""
     return (clock.now(redis) - before) / 1000

@@ -17,6 +17,7 @@ from worker.store.audit import read_audit
 from worker.store.inbox import Letter
 from worker.store.orders.drains import Outcome
 from worker.store.redis import keys
+from worker.telemetry.printable import printable
 from worker.web.list_words import ACTION_WORDS
 from worker.web.pages import lists
 
@@ -192,7 +193,7 @@ def test_an_export_holds_every_row_and_no_cell_is_a_formula(consoles: Consoles, 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\r=1", "\n=1", "  =1+1"])
 def test_a_cell_that_a_spreadsheet_would_calculate_is_text(text: str) -> None:
-    assert cell(text) == f"'{text}"
+    assert cell(text) == f"'{printable(text)}"
     assert "".join(csv_lines(["a"], [{"a": text}])).splitlines()[1].lstrip('"').startswith("'")
 
 

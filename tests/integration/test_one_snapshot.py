@@ -78,6 +78,7 @@ def put(rt: Runtime, count: int, outcome: Outcome | None = None, age: float = 0.
         with rt.lanes["dropday"].drain() as drain:
             drain.settle([(claim, outcome) for claim in drain.claim(count)])
             drain.leave()
+    rt.lanes["dropday"].sweep()
 
 
 def calm(_: Runtime) -> None:

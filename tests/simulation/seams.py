@@ -137,8 +137,8 @@ def seams(
         (worker.runtime, "connect", connect),
         (worker.runtime, "provider_kinds", lambda: PROVIDERS),
         (worker.runtime, "target_kinds", lambda: TARGETS),
-        (worker.http.client, "version", lambda _: "simulated"),
-        (worker.http.client, "Connections", lambda url, _unheard: Origin(wire(), url)),
+        (worker.http.client, "_agent", lambda: "simulated"),
+        (worker.http.client, "_connect", lambda url, _unheard: Origin(wire(), url)),
     ]
     quiet = structlog.get_config()
     level = "critical" if line is None else "info"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.settings_files import ENV, GOOD, problems, read
-from worker.store.health.state import LaneState, ProviderState, Snapshot
+from worker.store.health.lane_state import LaneState
+from worker.store.health.state import ProviderState, Snapshot
 from worker.store.redis.server import Server
 from worker.watch import judgements
 from worker.watch.judgements import Judgement, alarms

@@ -17,6 +17,7 @@ from worker.app.flower_broker import use_in_flower
 from worker.app.flower_guard import GuardedFlower
 from worker.app.flower_pages import format_task, name_columns
 from worker.app.liveness_step import EVERY
+from worker.app.transport import run_no_scripts
 from worker.errors import ConfigError
 from worker.process.liveness_file import LivenessFile, liveness_folder
 from worker.runtime import read_settings, redis_url
@@ -53,6 +54,7 @@ def run_flower(environ: Mapping[str, str]) -> None:
     command.setup_logging()
     # One line for each malformed request would let strangers fill the log.
     logging.getLogger("tornado.general").setLevel(logging.ERROR)
+    run_no_scripts()
     use_in_flower(None if settings.broker_url else redis_url(settings))
     name_columns()
     app = Celery("intake.flower", set_as_current=False)

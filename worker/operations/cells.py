@@ -6,19 +6,22 @@ import csv
 import io
 from typing import TYPE_CHECKING, Final
 
+from worker.telemetry.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-#: The characters with which a cell begins that a spreadsheet would calculate.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: The characters with which a cell begins that a spreadsheet would calculate; some read the wide ones as well.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def cell(value: object) -> str:
-    """Return a value as the text of a cell that no spreadsheet calculates."""
+    """Return a value as the text of a cell that no spreadsheet calculates, without hidden characters."""
     if isinstance(value, dict):
         value = "; ".join(f"{name}={text}" for name, text in value.items())
     text = " ".join(value) if isinstance(value, list) else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    formula = text.lstrip(" ").startswith(_FORMULA)
+    return f"'{printable(text)}" if formula else printable(text)
 
 
 def csv_lines(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> Iterator[str]:

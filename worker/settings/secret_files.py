@@ -40,6 +40,11 @@ class FileSecret(SecretStr):
         self._secret_value = self._read()
         self._next = time.monotonic() + _EVERY
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     def get_secret_value(self) -> str:
         """Return the secret as the file holds it now."""
         if time.monotonic() >= self._next:

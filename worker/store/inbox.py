@@ -210,8 +210,12 @@ class Inbox:
 
     def status(self) -> dict[str, int]:
         """Return the numbers of jobs that wait, are taken and are dead, of live takers, and the counters so far."""
-        alive = clock.now(self.redis) - self.lease_ms
         with self.redis.pipeline(transaction=False) as pipe:
+            clock.enqueue_reading(pipe)
+            now, fields = pipe.execute()
+            alive = (
+                int(clock.read_time(now, {k.decode(): v.decode() for k, v in fields.items()}) * 1000) - self.lease_ms
+            )
             pipe.llen(INBOX)
             pipe.llen(_AGAIN)
             pipe.zcard(_DEFERRED)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from worker.settings.accounts import ProviderSettings, TargetSettings
     from worker.settings.alarms import AlarmSettings
     from worker.settings.load import Settings
-    from worker.store.health.state import LaneState, ProviderState, Snapshot
+    from worker.store.health.lane_state import LaneState
+    from worker.store.health.state import ProviderState, Snapshot
     from worker.store.redis.server import Server
 
 #: standstill: no work is done. alarm: a threshold of `[alarms]` is crossed. notice: only `status` and `report` show it.

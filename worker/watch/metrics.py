@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
     from worker.settings.load import Settings
-    from worker.store.health.state import LaneState, ProviderState, Snapshot
+    from worker.store.health.lane_state import LaneState
+    from worker.store.health.state import ProviderState, Snapshot
 
 #: The outcomes that lanes count, as `settle.lua` names them.
 OUTCOMES: Final = (

@@ -1,4 +1,4 @@
-"""The templates: every value in them is escaped, and a name that nobody gave is an error."""
+"""The templates: every value in them is escaped, and shown without hidden characters; unknown names are errors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from worker.operations.times import age, ago, utc_text
 from worker.telemetry.printable import printable
@@ -31,6 +32,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        finalize=_shown,
     )
     environment.filters |= {
         "age": age,
@@ -38,6 +40,7 @@ def _environment() -> Environment:
         "amount": _amount,
         "at": utc_text,
         "count": "{:,}".format,
+        "exact": escape,
         "sentence": _sentence,
         "shown": printable,
     }
@@ -62,6 +65,11 @@ def render(template: str, **values: Any) -> str:
     """Return the page that a template makes of the values."""
     text: str = _environment().get_template(template).render(**values)
     return text
+
+
+def _shown(value: object) -> object:
+    """Return a value of a template without hidden characters, unless it is HTML: what a form returns is `exact`."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _amount(value: Decimal) -> str:

@@ -47,13 +47,21 @@ _OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 _SHARED: Final = "not unique (a second order with the same reference is held)"
 
 
-def examine(*, live: bool) -> Iterator[Finding]:
-    """Check everything; yield findings as they come, and do not wait twice for what cannot be reached."""
+def examine(*, live: bool, security: bool = False) -> Iterator[Finding]:
+    """Check everything; yield findings as they come, and do not wait twice for what cannot be reached.
+
+    With `security`, check instead how the running deployment is protected.
+    """
     try:
         settings = read_settings()
     except ConfigError as error:
         for problem in error.problems if isinstance(error, ConfigErrors) else [error]:
             yield Finding(problem.file, "error", f"{problem.key}: {problem.reason}", problem.remedy)
+        return
+    if security:
+        from worker.cli.setup.security_checks import examine_security
+
+        yield from examine_security(settings)
         return
     yield from examine_settings(settings)
     yield from examine_pairs(Adapters(settings))
@@ -203,16 +211,20 @@ def _embedded_runs(settings: Settings) -> bool:
     return url is not None and embedded.is_ready(url)
 
 
-@click.command("check", epilog=examples("intake check", "intake check --offline"))
+@click.command("check", epilog=examples("intake check", "intake check --offline", "intake check --security"))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--offline", is_flag=True, help="Check only the file: call neither Redis nor any account.")
-def command(*, as_json: bool, offline: bool) -> None:
+@click.option("--security", is_flag=True, help="Check instead how this deployment is protected.")
+def command(*, as_json: bool, offline: bool, security: bool) -> None:
     """Check the settings, Redis and every account.
 
-    Every account is called once. Exit code 1 if there is an error; warnings do not count.
+    Every account is called once. With --security: encryption, rights in Redis, secrets, files, ports and users; no
+    account is called. Exit code 1 if there is an error; warnings do not count.
     """
+    if offline and security:
+        raise click.UsageError("--offline and --security do not go together")
     findings: list[Finding] = []
-    for finding in examine(live=not offline):
+    for finding in examine(live=not offline, security=security):
         findings.append(finding)
         if not as_json:
             remedy = f". {finding.remedy}" if finding.remedy else ""

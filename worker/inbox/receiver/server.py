@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _PUSH: Final = 10
 #: Most connections of senders that have proved nothing. A further one makes the oldest go: see `Crowd`.
 _CONNECTIONS: Final = 2000
+#: Most connections that are accepted at once: the requests of others are served between them.
+_ACCEPTED: Final = 32
 #: Most bytes of the head of a request.
 _HEAD: Final = 16 * 1024
 #: Open files that are wanted: each connection is one.
@@ -56,8 +58,7 @@ def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
         interface="asgi3",
         # Its lines would hold the path, which may hold a secret.
         access_log=False,
-        # So many connections are accepted before any of them has to make room.
-        backlog=min(_CONNECTIONS, descriptors // 4),
+        backlog=_ACCEPTED,
         h11_max_incomplete_event_size=_HEAD,
         log_config=None,
         log_level="warning",
@@ -68,7 +69,15 @@ def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
     # uvicorn raises the signal again when it has stopped in order: that must not end this process.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept connections; any number of them may wait, though few are accepted at once."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(_CONNECTIONS)
 
 
 def _descriptors() -> int:

@@ -1,18 +1,27 @@
-"""Close a connection on which no request arrives in time, and one that has to make room for others."""
+"""Close a connection on which no request arrives in time or none that is HTTP, and one that has to make room."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from worker.inbox.receiver.crowd import Crowd
+from worker.inbox.receiver.refusals import Refusals
 
 if TYPE_CHECKING:
     import asyncio
 
-_TIMEOUT_BODY = b'{"error":"the request did not come in time"}'
+
+def _response(status: str, reason: str) -> bytes:
+    body = f'{{"error":"{reason}"}}'
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return f"{head}\r\nConnection: close\r\n\r\n{body}".encode()
+
+
+_TIMEOUT = _response("408 Request Timeout", "the request did not come in time")
+_BAD = _response("400 Bad Request", "this is not HTTP")
 
 
 class TimeoutProtocol(H11Protocol):
@@ -21,7 +30,9 @@ class TimeoutProtocol(H11Protocol):
     seconds = 10.0
     #: The connections whose senders have proved nothing, by address.
     crowd = Crowd(1000)
+    refusals = Refusals()
     _timer: asyncio.TimerHandle | None = None
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request."""
@@ -56,7 +67,9 @@ class TimeoutProtocol(H11Protocol):
         self.crowd.leave(self)
 
     def _wait(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._refused:
+            return
+        if self._answering():
             self._stop_waiting()
         elif self._timer is None:
             self._timer = self.loop.call_later(self.seconds, self._time_out)
@@ -67,14 +80,24 @@ class TimeoutProtocol(H11Protocol):
             self._timer = None
 
     def _time_out(self) -> None:
-        if self.transport.is_closing():
-            return
-        if self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]:
-            headers: list[Any] = [("Content-Type", "application/json"), ("Connection", "close")]
-            for event in (
-                h11.Response(status_code=408, headers=headers),
-                h11.Data(data=_TIMEOUT_BODY),
-                h11.EndOfMessage(),
-            ):
-                self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self._end(_TIMEOUT if self.conn.our_state is h11.IDLE and self.conn.trailing_data[0] else b"")
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the text of uvicorn
+        """Refuse what is not HTTP, as late as any other refusal: a sender that repeats it waits for each."""
+        self._refused = True
+        self.flow.pause_reading()
+        self._stop_waiting()
+        delay = self.refusals.note(code=400, reason="not_http")
+        self._timer = self.loop.call_later(delay, self._end, _BAD)
+        if self._answering():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _end(self, response: bytes) -> None:
+        if not self.transport.is_closing():
+            if not (self._answering() and self.cycle.response_started):
+                self.transport.write(response)
+            self.transport.close()

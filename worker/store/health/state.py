@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ResponseError
 
+from worker.store.health.lane_state import LaneState, read_lanes
 from worker.store.health.outbox import FAILING
 from worker.store.health.signs import FILES, Signs
-from worker.store.redis import catalog, keys
-from worker.store.redis.clock import read_step
-from worker.store.redis.scripts import Scripts
+from worker.store.redis import keys
+from worker.store.redis.clock import enqueue_reading, read_step, read_time
 from worker.store.redis.server import parse_info
-from worker.store.redis.witness import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
     from worker.store.redis.clock import Step
     from worker.store.redis.server import Server
     from worker.store.registry.absent import Absent
-
-#: Milliseconds for which a dead order counts as recent: an hour.
-RECENT: Final = 3_600_000
-#: Orders that are read at each end of a lane to find the one that waits longest.
-_LOOK: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,41 +64,6 @@ class ProviderState:
     unseen: float | None = None
     #: New orders in a row that no hint and no push announced.
     missed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LaneState:
-    """The lane of one target; ages in seconds, 0 if there is no such order."""
-
-    #: The numbers in the hash of the lane: counters since the beginning, and times (ms) of its state.
-    fields: Mapping[str, int] = field(default_factory=dict)
-    #: Orders to be sent: `due` now, `retrying` later, `bulk` after all others.
-    queued: int = 0
-    due: int = 0
-    retrying: int = 0
-    bulk: int = 0
-    in_flight: int = 0
-    drains: int = 0
-    dead: int = 0
-    died_lately: int = 0
-    in_doubt: int = 0
-    held: int = 0
-    #: Age of the oldest undelivered order, from its acceptance; a change of a delivered order counts from its place.
-    oldest: float = 0.0
-    oldest_doubt: float = 0.0
-    oldest_held: float = 0.0
-    #: How long the first order of the lane has been due.
-    overdue: float = 0.0
-    #: Why it is paused, and when the pause ends by itself (Unix seconds).
-    paused: str | None = None
-    paused_until: float | None = None
-    #: Failed calls in a row, and for how long nothing is sent because of them.
-    failures: int = 0
-    closed: float = 0.0
-    #: How long a new ledger sends nothing here: a request of the ledger before it may still arrive.
-    quarantine: float = 0.0
-    #: Deliveries by duration: upper bound in seconds ("inf": longer); "ms" is the sum.
-    took: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +140,10 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
     """
     names, waiting, compared = [*providers], [*queues], {*pairs}
     with redis.pipeline(transaction=False) as pipe:
-        scripts = Scripts(redis)
-        scripts.enqueue(pipe, catalog.NOW)
-        pipe.hgetall(CLOCK)
+        enqueue_reading(pipe)
         pipe.get(keys.EPOCH)
         for name in names:
             _queue_provider(pipe, name)
-        for name in targets:
-            _queue_lane(pipe, scripts, name)
         for name in limits:
             pipe.hmget(keys.limit(name), "closed_until", "calls", "minute", "minute_calls", "before", "pace")
         for name in waiting:
@@ -198,15 +153,14 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         pipe.hgetall(FAILING)
         pipe.hgetall(FILES)
         responses = iter(pipe.execute())
-    seconds, micros = next(responses)
-    now = seconds + micros / 1e6
-    step = read_step(next(responses))
+    time, clock = next(responses), next(responses)
+    now = read_time(time, clock)
     began = next(responses)
     return Snapshot(
         now=now,
         began=int(began) / 1000 if began else now,
         providers={name: _provider(responses) for name in names},
-        lanes={name: _lane(next(responses), quarantine, now) for name, quarantine in targets.items()},
+        lanes=read_lanes(redis, targets, now),
         limits={name: _limit(next(responses), allowed, now) for name, allowed in limits.items()},
         queues={name: next(responses) for name in waiting},
         reports=dict(_reports(next(responses), compared)),
@@ -215,7 +169,7 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         inbox=inbox.status(),
         signs=Signs(redis).all(),
         server=_server(redis),
-        clock_step=step,
+        clock_step=read_step(clock),
     )
 
 
@@ -263,58 +217,6 @@ def _provider(responses: Iterator[Any]) -> ProviderState:
 
 #: The times (ms) in the hash of a cursor that a snapshot carries under the same name.
 _TIMES: Final = ("started", "finished", "moved", "turned", "retry_at", "paused_until")
-
-
-def _queue_lane(pipe: Pipeline, scripts: Scripts, name: str) -> None:
-    k = keys.LaneKeys.of(name)
-    scripts.enqueue(
-        pipe,
-        catalog.LOOK,
-        lane=k.lane,
-        due=k.due,
-        drains=k.drains,
-        dead=k.dead,
-        doubt=k.doubt,
-        held=k.held,
-        took=k.took,
-        claims_prefix=k.claims,
-        record_prefix=k.order,
-        recent_ms=RECENT,
-        look=_LOOK,
-    )
-
-
-def _lane(answer: Sequence[Any], quarantine: float, now: float) -> LaneState:
-    flat, queued, due, bulk, in_flight, drains, dead, died_lately, in_doubt, held, *ages, took = answer
-    oldest, oldest_doubt, oldest_held, overdue = (age / 1000 for age in ages)
-    known = _pairs(flat)
-    return LaneState(
-        fields={name: int(value) for name, value in known.items() if name != "paused"},
-        queued=queued,
-        due=due,
-        retrying=queued - due - bulk,
-        bulk=bulk,
-        in_flight=in_flight,
-        drains=drains,
-        dead=dead,
-        died_lately=died_lately,
-        in_doubt=in_doubt,
-        held=held,
-        oldest=oldest,
-        oldest_doubt=oldest_doubt,
-        oldest_held=oldest_held,
-        overdue=overdue,
-        paused=known.get("paused"),
-        paused_until=int(known["paused_until"]) / 1000 if "paused_until" in known else None,
-        failures=int(known.get("failures", 0)),
-        closed=max(0.0, int(known.get("closed_until", 0)) / 1000 - now),
-        quarantine=quarantine,
-        took={name: int(value) for name, value in _pairs(took).items()},
-    )
-
-
-def _pairs(flat: Sequence[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _limit(answer: Sequence[str | None], allowed: int | None, now: float) -> LimitState:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 POISON: Final = 5
 #: Milliseconds from one question for the orders in doubt to the next: 10 minutes.
 ASK_EVERY: Final = 600_000
+#: Orders that are read at each end of a lane to find the one that waits longest.
+LOOK: Final = 5
 #: Lanes that one pipeline sweeps.
 _CHUNK: Final = 200
 #: Calls at once for which a lane gets one more drain.
@@ -173,6 +175,8 @@ class Lane:
             searches=k.searches,
             epoch=keys.EPOCH,
             era=keys.ERA,
+            oldest=k.oldest,
+            look=LOOK,
             quarantine_ms=self.quarantine_ms,
             lease_ms=self.lease_ms,
             record_prefix=k.order,

@@ -1,18 +1,19 @@
 #!lua flags=allow-oom
 -- Free the orders of dead drains, then return what work the lane has.
 
-local lane, due, drains, dead, scope, waiting, wake, doubt, searches, epoch, era = unpack(KEYS)
-local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms, quarantine_ms = unpack(ARGV, 1, 7)
+local lane, due, drains, dead, scope, waiting, wake, doubt, searches, epoch, era, oldest = unpack(KEYS)
+local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms, quarantine_ms, look = unpack(ARGV, 1, 8)
 -- Then for each window: period_s, interval_us, ahead
 -- scope is the rate limit with its windows (see windows.lua). waiting exists while a drain waits for orders; pushing to wake wakes it. poison is how many drains may die that hold an order alone.
--- ask_every_ms is the time between two questions for the orders in doubt. searches are those of them that a person wants to be searched for (decide.lua).
+-- ask_every_ms is the time between two questions for the orders in doubt. searches are those of them that a person wants to be
+-- searched for (decide.lua). look is the number of orders to read at each end of the lane for the oldest one.
 --
 -- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms since the last sign of life of the
 -- drain that died first, orders in doubt to ask for, bulk orders due, ms since the first due order became due}.
 -- If repeated: the dead drains are gone already.
 
 local windows = {}
-for i = 8, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+for i = 9, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 
 -- include day.lua
 -- include windows.lua
@@ -82,5 +83,19 @@ if closed == 0 and not state[1] then
   doubts = redis.call('ZCOUNT', searches, '-inf', now)
   if tonumber(state[3] or 0) <= since then doubts = doubts + redis.call('ZCOUNT', doubt, '-inf', since) end
 end
-local oldest = fresh > 0 and now - redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] or 0
-return {freed, buried, fresh, live, math.ceil(closed), state[1] and 1 or 0, waited, doubts, bulk, oldest}
+
+-- Note when the oldest undelivered order was accepted, and its key, for readers that may not read orders: a retry moves it back, near the front or the end.
+local accepted, first
+for _, range in ipairs({{0, look - 1}, {-look, -1}}) do
+  for _, key in ipairs(redis.call('ZRANGE', due, range[1], range[2])) do
+    local known = redis.call('HMGET', record_prefix .. key, 'seen', 'done')
+    -- An order that was delivered before waits for a change: only its score tells since when.
+    local at = tonumber(not known[2] and known[1] or redis.call('ZSCORE', due, key) % BULK_OFFSET)
+    if not accepted or at < accepted then accepted, first = at, key end
+  end
+end
+local note = accepted and string.format('%.0f %s', accepted, first) or ''
+if note ~= (redis.call('GET', oldest) or '') then redis.call('SET', oldest, note) end
+
+local overdue = fresh > 0 and now - redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] or 0
+return {freed, buried, fresh, live, math.ceil(closed), state[1] and 1 or 0, waited, doubts, bulk, overdue}

@@ -112,8 +112,11 @@ SETTLE: Final = Script(
 )
 SWEEP: Final = Script(
     "sweep",
-    keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt", "searches", "epoch", "era"),
-    args=("lease_ms", "record_prefix", "history_prefix", "claims_prefix", "poison", "ask_every_ms", "quarantine_ms"),
+    keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt", "searches", "epoch", "era", "oldest"),
+    args=(
+        *("lease_ms", "record_prefix", "history_prefix", "claims_prefix", "poison", "ask_every_ms", "quarantine_ms"),
+        "look",
+    ),
     each=_WINDOW,
 )
 RELEASE: Final = Script("release", keys=("lane", "due", "held", "dead"), args=(*_PREFIXES, "action"), each=("key",))
@@ -216,11 +219,6 @@ ALARM: Final = Script(
     keys=("state",),
     args=("outbox_prefix", "field", "before", "after", "message", "most", "keep_ms"),
     each=("destination",),
-)
-LOOK: Final = Script(
-    "look",
-    keys=("lane", "due", "drains", "dead", "doubt", "held", "took"),
-    args=("claims_prefix", "record_prefix", "recent_ms", "look"),
 )
 SIGN: Final = Script("sign", keys=("signs", "files"), args=("name", "file"))
 UNPAUSE: Final = Script("unpause", keys=("hash",))

@@ -6,22 +6,50 @@ It is the clock of Redis, except where that clock steps (see `ledger_time.lua`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from worker.store.redis import catalog
 from worker.store.redis.scripts import Scripts
-from worker.store.redis.witness import CLOCK
+from worker.store.redis.witness import CLOCK, own_clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from redis import Redis
+    from redis.client import Pipeline
+
+#: As in `ledger_time.lua`: microseconds that cannot have passed unseen, and the part by which the ledger approaches
+#: Redis' clock again.
+_JUMP: Final = 1_200_000
+_SLEW: Final = 0.005
 
 
 def now(redis: Redis) -> int:
     """Return the time of the ledger in whole milliseconds since 1970."""
     seconds, micros = Scripts(redis)(catalog.NOW)
     return int(seconds) * 1000 + int(micros) // 1000
+
+
+def enqueue_reading(pipe: Pipeline) -> None:
+    """Add to a pipeline what `read_time` needs: a user of Redis who may run no script can read it."""
+    pipe.time()
+    pipe.hgetall(CLOCK)
+
+
+def read_time(time: tuple[int, int], fields: Mapping[str, str]) -> float:
+    """Return the time of the ledger in Unix seconds, as `ledger_time.lua` does, without noting it."""
+    seconds, micros = time
+    raw, host, up = seconds * 1_000_000 + micros, *own_clock()
+    read, ahead = float(fields.get("read", raw)), float(fields.get("ahead", 0))
+    gap = raw - read
+    passed = max(gap, 0.0)
+    if gap > _JUMP and (known := fields.get(host)):
+        up_then, at_then = map(float, known.split())
+        passed = max(0.0, min(gap, at_then + up - up_then - read - ahead))
+    ahead -= gap - passed
+    slewed = passed * _SLEW
+    ahead = max(0.0, ahead - slewed) if ahead > 0 else min(0.0, ahead + slewed)
+    return (raw + ahead) / 1e6
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class LaneKeys:
     payload: str
     history: str
     took: str
+    #: When the oldest undelivered order was accepted, and its key: as of the last sweep.
+    oldest: str
 
     @classmethod
     def of(cls, target: str) -> LaneKeys:
@@ -63,6 +65,7 @@ class LaneKeys:
             payload=f"intake:payload:{target}:",
             history=f"intake:history:{target}:",
             took=f"{lane}:took",
+            oldest=f"{lane}:oldest",
         )
 
     @property

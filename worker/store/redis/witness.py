@@ -39,6 +39,11 @@ def host_time() -> int:
     return int(uptime() * 1e6)
 
 
+def own_clock() -> tuple[str, int]:
+    """Return the name of this host, and its own clock in microseconds."""
+    return _host(), host_time()
+
+
 def witness(redis: Redis) -> str:
     """Return the last key of every script: this host, its own clock, which never steps, and what it knows to be noted.
 

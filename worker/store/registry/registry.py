@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
@@ -86,7 +86,10 @@ class Registry:
 
     def read(self) -> Known:
         """Return the whole registry."""
-        fields = cast("dict[str, str]", self._redis.hgetall(keys.REGISTRY))
+        with self._redis.pipeline(transaction=False) as pipe:
+            clock.enqueue_reading(pipe)
+            pipe.hgetall(keys.REGISTRY)
+            *reading, fields = pipe.execute()
         accounts: dict[AccountKey, Entry] = {}
         templates: dict[Pair, tuple[Template, ...]] = {}
         for name, text in fields.items():
@@ -96,7 +99,7 @@ class Registry:
                 case ["route", source, target]:
                     templates[source, target] = tuple(Template(**each) for each in json.loads(text))
         salt = fields.get("salt") or secrets.token_hex(16)
-        return Known(fields.get("version", ""), salt, accounts, templates, clock.now(self._redis))
+        return Known(fields.get("version", ""), salt, accounts, templates, int(clock.read_time(*reading) * 1000))
 
     def write(
         self, known: Known, accounts: Mapping[AccountKey, Entry], templates: Mapping[Pair, tuple[Template, ...]]

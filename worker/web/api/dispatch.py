@@ -19,6 +19,7 @@ from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
 from worker.store.redis.timed_retry import waiting_at_most
 from worker.systems.webhook.contract import Refused as Unreadable
+from worker.telemetry.printable import printable
 from worker.web.api.call import Asked, Call, Problem
 from worker.web.api.limits import CALLS, REFUSED, CallLimits
 from worker.web.proxy import sender_of
@@ -75,7 +76,7 @@ class CallEndpoint:
     def _run(self, asked: Asked) -> JSONResponse:
         with waiting_at_most(WAIT) if self._call.method == "GET" else nullcontext():
             answer = self._call.answer.model_validate(self._call.run(asked))
-        return JSONResponse(answer.model_dump(mode="json"))
+        return _Json(answer.model_dump(mode="json"))
 
     def _token(self, request: Request, sender: Sender) -> Token:
         kind, _, text = request.headers.get("authorization", "").partition(" ")
@@ -143,6 +144,14 @@ def _invalid(error: ValidationError) -> Problem:
     return Problem(400, "invalid", "Some fields are not valid.", errors=errors)
 
 
+class _Json(JSONResponse):
+    """A response whose hidden characters are JSON escapes: it is also read in terminals and logs."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the content as JSON."""
+        return printable(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))).encode()
+
+
 def refusal(problem: Problem) -> JSONResponse:
     """Return the response to a call that is refused."""
     content = {
@@ -153,4 +162,4 @@ def refusal(problem: Problem) -> JSONResponse:
         "detail": problem.detail,
         "errors": problem.errors,
     }
-    return JSONResponse(json.loads(json.dumps(content)), problem.status, problem.headers, "application/problem+json")
+    return _Json(content, problem.status, problem.headers, "application/problem+json")
