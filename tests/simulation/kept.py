@@ -174,6 +174,10 @@ class Kept:
     def do_setnx(self, key: bytes, value: bytes) -> Reply:
         return int(self.do_set(key, value, b"NX") is not None)
 
+    def do_append(self, key: bytes, value: bytes) -> Reply:
+        self.data[key] = (self.get(key) or b"") + value
+        return len(self.data[key])
+
     def do_mget(self, *keys: bytes) -> Reply:
         return [self.get(key) for key in keys]
 

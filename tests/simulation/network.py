@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004  # redi
 
 from simulation.scheduler import Killed
 from worker.http.call import CALL
+from worker.http.connection import Connections
 
 if TYPE_CHECKING:
     import random
@@ -111,6 +112,10 @@ class Wire:
 
 class Origin:
     """Replaces `worker.http.connection.Connections`: the connection to one API."""
+
+    ERRORS = Connections.ERRORS
+    content_of = staticmethod(Connections.content_of)
+    refusal_of: Any = Connections.refusal_of
 
     def __init__(self, wire: Wire, url: str) -> None:
         self.wire, self.url = wire, url
