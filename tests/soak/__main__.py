@@ -229,11 +229,15 @@ def main() -> int:
         "--lease", type=float, default=10.0, help="seconds of a lease; all other clocks of the soak follow it"
     )
     parser.add_argument("--bulk", type=int, default=50, help="orders in one call to the bulk target")
+    parser.add_argument(
+        "--latency", type=float, nargs=2, default=[0.0, 0.0], metavar="SECONDS", help="least and most of each response"
+    )
     parser.add_argument("--home", type=Path, help="keep settings, log and data in this new folder")
     parser.add_argument("--results", type=Path, help="write all figures into this file")
     options = parser.parse_args()
     home = options.home or Path(tempfile.mkdtemp(prefix="intake-soak-"))
-    with Ground(home.absolute(), options.seed, WEATHER, options.lease, options.bulk) as ground:
+    varied = {"lease": options.lease, "bulk": options.bulk, "latency": options.latency}
+    with Ground(home.absolute(), options.seed, WEATHER, **varied) as ground:
         soak = Soak(ground, options)
         with Progress(options.orders) as progress:
             soak.run(progress)

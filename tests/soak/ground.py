@@ -95,11 +95,13 @@ def _settings(port: int, lease: float, bulk: int) -> str:
 class Ground:
     """The systems and `intake up`, in their own folder."""
 
-    def __init__(self, home: Path, seed: int, weather: dict[str, float], lease: float, bulk: int) -> None:
+    def __init__(  # noqa: PLR0913  # what a soak varies
+        self, home: Path, seed: int, weather: dict[str, float], *, lease: float, bulk: int, latency: list[float]
+    ) -> None:
         self.home, self.calls = home, home / "calls"
         self.calls.mkdir(parents=True)
         os.environ["SOAK_KEY"] = KEY
-        plan = json.dumps({"sources": SOURCES, "seed": seed, "weather": weather})
+        plan = json.dumps({"sources": SOURCES, "seed": seed, "weather": weather, "latency": latency})
         self._systems = subprocess.Popen(
             [sys.executable, "-m", "soak.systems", plan], cwd=TESTS, stdout=subprocess.PIPE, text=True
         )

@@ -41,6 +41,11 @@ def _json(body: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(body).encode())
 
 
+def _settings() -> Reply:
+    """Return the settings of an account of RetailCRM."""
+    return _json({"success": True, "settings": {"timezone": {"value": "UTC"}}})
+
+
 @dataclass
 class Source:
     """One account that provides orders."""
@@ -84,7 +89,10 @@ class Shop:
             if rows and rng.random() < malformed:
                 rows[0]["items"][0]["quantity"] = "some"
             return _json({"success": True, "orders": rows})
-        number = int(path.rpartition("/")[2])
+        if path == "/api/v5/settings":
+            return _settings()
+        name = path.rpartition("/")[2]
+        number = int(name) if name.isdecimal() else 0
         if not 1 <= number <= len(self.source.made):
             return _json({"success": False, "errorMsg": "Not found"}, 404)
         return _json({"success": True, "order": self._order(number)})
@@ -192,7 +200,7 @@ class Crm:
             given = dict(parse_qsl(body.decode()))
             return self._upload(json.loads(given["orders"])) if "orders" in given else self._create(given["order"])
         if path == "/api/v5/settings":
-            return _json({"success": True, "settings": {"timezone": {"value": "UTC"}}})
+            return _settings()
         if path == "/api/v5/orders":
             ids = query.get("filter[externalIds][]", [])
             orders = [{"id": made, "externalId": name} for name in ids if (made := self.book.holds(self.name, name))]
@@ -237,10 +245,12 @@ class Systems:
         self.targets: dict[str, Depot | Crm] = {"depot": Depot("depot", self.book), "crm": Crm("crm", self.book)}
         #: The probability that a call of each sort fails.
         self.weather: dict[str, float] = plan["weather"]
+        #: The seconds after which each response is sent, at least and at most.
+        self.latency: tuple[float, float] = tuple(plan["latency"])
         self.rng = random.Random(plan["seed"])
 
     def answer(self, method: str, target: str, body: bytes) -> Reply:
-        """Return the response to one request, with the faults of the weather."""
+        """Return the response to one request, with the faults of the weather and the latency."""
         path, _, text = target.partition("?")
         _, system, rest = path.split("/", 2)
         query: Query = {}
@@ -251,11 +261,11 @@ class Systems:
         sort = "write" if method == "POST" else "read"
         sort = f"{system if system in self.targets else 'shop'} {sort}"
         # Settings stay free of faults: if they are a web page, Intake assumes a wrong URL and stops until resumed.
-        before = None if rest.endswith("/settings") else self._before(sort)
-        if before is not None:
-            return before
-        reply = self._real(system, method, f"/{rest}", query, body)
-        self._after(sort, reply)
+        reply = None if rest.endswith("/settings") else self._before(sort)
+        if reply is None:
+            reply = self._real(system, method, f"/{rest}", query, body)
+            self._after(sort, reply)
+        reply.delay += self.rng.uniform(*self.latency)
         return reply
 
     def _real(self, system: str, method: str, path: str, query: Query, body: bytes) -> Reply:
