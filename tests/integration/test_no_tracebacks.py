@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.click_contexts import context_of
 from support.command_line import intake, intake_process
 from support.settings_texts import NO_REDIS, SHOP_TO_DROPDAY, table
-from unit.test_help import PATHS, _context
+from unit.test_help import PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ EXAMPLES = sorted(
     {
         line.strip().partition(" > ")[0].removeprefix("intake ").removeprefix("--config shop.toml ")
         for path in PATHS
-        for line in (_context(path, help_only=True).command.epilog or "").splitlines()[2:3]
+        for line in (context_of(path, help_only=True).command.epilog or "").splitlines()[2:3]
     }
 )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from support.click_contexts import context_of
 from worker.cli import COMMANDS, GROUPS, main
 
 if TYPE_CHECKING:
@@ -31,28 +32,8 @@ def _walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[
 PATHS = list(_walk(main))
 
 
-def _context(words: tuple[str, ...], *, help_only: bool) -> click.Context:
-    """Return the context of the command that these words call; with `help_only`, the words are its path alone."""
-    context: click.Context = click.Context(main, info_name="intake", terminal_width=None)
-    command: click.Command = main
-    if not help_only:
-        context = main.make_context("intake", list(words))
-        words = tuple(context._protected_args) + tuple(context.args)
-    while isinstance(command, click.Group) and words:
-        name, below, rest = command.resolve_command(context, list(words))
-        assert below is not None
-        command = below
-        if help_only:
-            context = click.Context(command, info_name=name, parent=context)
-            words = tuple(rest)
-        else:
-            context = command.make_context(name, rest, parent=context)
-            words = tuple(context._protected_args) + tuple(context.args)
-    return context
-
-
 def _help(path: tuple[str, ...], columns: int) -> list[str]:
-    context = _context(path, help_only=True)
+    context = context_of(path, help_only=True)
     each: click.Context | None = context
     while each is not None:
         each.terminal_width = columns
@@ -71,7 +52,7 @@ def test_the_help_of_every_command_fits_and_no_line_is_cut(path: tuple[str, ...]
 
 @pytest.mark.parametrize("path", [path for path in PATHS if path], ids=" ".join)
 def test_the_help_begins_with_a_short_summary_and_ends_with_examples(path: tuple[str, ...]) -> None:
-    command = _context(path, help_only=True).command
+    command = context_of(path, help_only=True).command
     summary, separator, _ = (command.help or "").partition(".")
     if len(path) == 1:
         summary = COMMANDS[path[0]][1]
@@ -86,7 +67,7 @@ def test_the_help_begins_with_a_short_summary_and_ends_with_examples(path: tuple
 
 @pytest.mark.parametrize("path", [path for path in PATHS if path], ids=" ".join)
 def test_each_option_has_a_help_text_that_is_a_sentence(path: tuple[str, ...]) -> None:
-    for option in _context(path, help_only=True).command.params:
+    for option in context_of(path, help_only=True).command.params:
         if isinstance(option, click.Option):
             assert option.help, option.name
             assert option.help[0].isupper(), option.help
@@ -96,7 +77,7 @@ def test_each_option_has_a_help_text_that_is_a_sentence(path: tuple[str, ...]) -
 def _examples() -> list[str]:
     found = []
     for path in PATHS:
-        epilog = _context(path, help_only=True).command.epilog or ""
+        epilog = context_of(path, help_only=True).command.epilog or ""
         found += [line.strip() for line in epilog.splitlines() if line.startswith("  ")]
     return found
 
@@ -108,7 +89,7 @@ def test_each_example_is_a_valid_command_line(example: str, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     program, *words = shlex.split(example.partition(" > ")[0])
     assert program == "intake"
-    context = _context(tuple(words), help_only=False)
+    context = context_of(tuple(words), help_only=False)
     assert not isinstance(context.command, click.Group) or context.command.invoke_without_command
     context.close()
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,7 +166,7 @@ def test_libraries_log_through_our_handler_and_only_from_their_minimum_level(lin
     logging.getLogger("urllib3.connection").warning("Failed to parse headers (url=http://x/api?apiKey=hunter2)")
     logging.getLogger("celery.worker.strategy").info("Task tasks.poll[1] received")
     logging.getLogger("kombu.connection").warning("lost %s", "redis://:hunter2@host//")
-    logging.getLogger("celery").info("ready")
+    logging.getLogger("celery").warning("ready")
     assert library_output.getvalue() == ""
     assert [line["message"] for line in lines()] == ["lost redis://***@host//", "ready"]
 
@@ -210,3 +211,38 @@ def test_a_library_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         log.configure()
     assert len(stream.getvalue().splitlines()) == 62
+
+
+@pytest.mark.parametrize(
+    ("level", "values", "expected"),
+    [
+        ("info", {"target": "crm", "order": "shop:1"}, "order.noted target=crm order=shop:1"),
+        ("warning", {"reason": "no room"}, 'WARNING order.noted reason="no room"'),
+        ("error", {"count": 2, "code": ""}, 'ERROR order.noted count=2 code=""'),
+    ],
+)
+def test_a_line_of_text_has_the_time_the_level_if_it_matters_and_the_values(
+    level: str, values: dict[str, object], expected: str
+) -> None:
+    stream = io.StringIO()
+    log.configure("info", "text", stream)
+    getattr(logger(), level)("order.noted", **values)
+    assert re.fullmatch(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\dZ {re.escape(expected)}\n", stream.getvalue())
+
+
+def test_the_usual_line_fits_100_columns_behind_the_name_of_its_process() -> None:
+    stream = io.StringIO()
+    log.configure("info", "text", stream)
+    logger().info("order.delivered", target="warehouse", order="shop-nl:100001", state="delivered")
+    assert len(f"worker | {stream.getvalue().rstrip()}") <= 100
+
+
+def test_the_steps_of_celery_are_no_lines() -> None:
+    stream = io.StringIO()
+    log.configure("info", "text", stream)
+    for name in ("celery.apps.worker", "celery.worker.consumer.connection", "kombu.connection"):
+        logging.getLogger(name).info("ready.")
+    assert stream.getvalue() == ""
+    logging.getLogger("celery.worker").warning("consumer: Connection lost")
+    assert "WARNING library.logged" in stream.getvalue()
+    assert "Connection lost" in stream.getvalue()

@@ -18,6 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 from worker.errors import IntakeError
 from worker.process.output import report_dropped_with
 from worker.telemetry.printable import printable
+from worker.telemetry.text_line import text_renderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,11 +73,11 @@ _MINUTE: Final = 60.0
 _OURS: Final = frozenset({"intake_orders", "schemas", "tasks", "worker"})
 #: The reason for which lines are missing from the log.
 _DROPPED: Final = "nobody read the log, or it could not be written"
-#: Minimum levels of libraries that would log each nudge and call. Below an error urllib3 logs whole URLs with keys.
+#: Minimum levels of libraries: Celery would log each nudge, and each of its steps. Below an error urllib3 logs whole
+#: URLs with keys.
 _MINIMUM_LEVELS: Final = {
-    "celery.worker.strategy": logging.WARNING,
-    "celery.app.trace": logging.WARNING,
-    "celery.beat": logging.WARNING,
+    "celery": logging.WARNING,
+    "kombu": logging.WARNING,
     "urllib3": logging.ERROR,
 }
 
@@ -105,7 +106,7 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
     )
     render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False, default=_text)
     if chosen == "text":
-        render = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20, sort_keys=False)
+        render = text_renderer(colours=stream.isatty())
     handler = _Handler(stream)
     handler.addFilter(_Bounded())
     ours: list[Processor] = [ProcessorFormatter.remove_processors_meta, _name_event, _describe_error, _keep_allowed]

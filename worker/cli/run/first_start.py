@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from worker.cli.run.output_lines import fold
 from worker.cli.setup.first_poll import examine_first_polls
 from worker.errors import IntakeError
 from worker.process.stopping import on_stop_signals
@@ -20,21 +21,22 @@ if TYPE_CHECKING:
 
     from worker.settings.load import Settings
 
-#: What makes the answer impossible; the processes meet it again, and say more of it.
+_PREFIX: Final = "up     | "
+#: What makes the answer impossible; the processes meet it again, and report more of it.
 _FAILURES: Final[tuple[type[Exception], ...]] = (IntakeError, *ERRORS)
 
 
 def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
     """Show what the first polls would send if no provider was ever read; abort if the person at the terminal says no.
 
-    Without a terminal, with `yes`, or if Redis does not respond, the start goes on: this is said.
+    Without a terminal, with `yes`, or if Redis does not respond, the start continues, and a line states it.
     """
     try:
         with Runtime(settings, patience="short") as rt, _aborted_by_signals():
             names = list(settings.providers)
             if not names or rt.cursors.unread(names) != names:
                 return
-            _say("no order was ever read here; this would be sent:")
+            _say("no order has been read yet; the first polls would send:")
             for finding in examine_first_polls(rt, names):
                 _say(f"{finding.what}: {finding.detail}{f'. {finding.remedy}' if finding.remedy else ''}")
             if yes or not sys.stdin.isatty():
@@ -42,11 +44,12 @@ def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
             else:
                 click.confirm("Begin?", abort=True, err=True)
     except _FAILURES as error:
-        _say(f"what the first polls would send is not known: {type(error).__name__}")
+        _say(f"it is not known what the first polls would send: {type(error).__name__}")
 
 
 def _say(text: str) -> None:
-    click.echo(f"up     | {text}", err=True)
+    for part in fold(text, len(_PREFIX)):
+        click.echo(f"{_PREFIX}{part}", err=True)
 
 
 @contextlib.contextmanager

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.run.output_lines import fold
 from worker.cli.terminal import never_wait, styled
 from worker.errors import ConfigError
 from worker.process.stopping import on_stop_signals
 from worker.telemetry.printable import printable
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Mapping, Sequence
 
     from worker.cli.run.file_reload import FileReload
@@ -66,6 +68,8 @@ class Program:
     reads_settings: bool = True
     #: Whether it runs again after that; without it, it does as soon as it is started.
     runs: Callable[[], bool] | None = None
+    #: Lines that nobody has to read.
+    noise: re.Pattern[str] | None = None
 
 
 class _Running:
@@ -150,7 +154,11 @@ class Supervisor:
         self._stopping = True
 
     def _report(self, name: str, event: str) -> None:
-        sys.stderr.write(f"{name:<{self._width}} | {event}\n")
+        self._write(f"{name:<{self._width}} | ", printable(event))
+
+    def _write(self, prefix: str, text: str) -> None:
+        for part in fold(text, self._width + 3):
+            styled(sys.stderr).write(f"{prefix}{part}\n")
 
     def _announce(self) -> None:
         """Report the banner as soon as every program runs; once."""
@@ -231,7 +239,8 @@ class Supervisor:
                 running.line = b""
             for line in lines:
                 text = printable(line.decode(sys.stderr.encoding, "replace"))
-                styled(sys.stderr).write(f"{running.prefix}{text}\n")
+                if running.program.noise is None or not running.program.noise.search(text):
+                    self._write(running.prefix, text)
 
     def _restart_if_dead(self, running: _Running) -> None:
         if running.restart_at is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from worker.settings.load import Settings
+
+#: Valkey's advice for servers with a large memory, at each start.
+_HINTS: Final = re.compile(
+    r"WARNING (Memory overcommit must be enabled|Your kernel has a bug|You have Transparent Huge)"
+)
 
 
 def _is_alive(data_dir: Path, role: str) -> Callable[[], bool] | None:
@@ -89,7 +95,7 @@ def command(*, flower: bool, web: bool, yes: bool) -> None:
                 confirm_first_polls(settings, yes=yes)
                 return True
 
-            programs.insert(0, Program("valkey", server.command, ready, reads_settings=False))
+            programs.insert(0, Program("valkey", server.command, ready, reads_settings=False, noise=_HINTS))
         else:
             confirm_first_polls(settings, yes=yes)
         reload = FileReload(settings, env)

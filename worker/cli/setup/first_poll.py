@@ -82,9 +82,8 @@ def _examine(accounts: Adapters, name: str, now: datetime) -> Finding:
     finished = sum(found.sent[status] for status in _FINISHED)
     if not finished:
         return Finding(what, "ok", detail)
-    remedy = (
-        f"{finished} of them are finished. If they are in the targets already, move start of {name} to a later day."
-    )
+    them = "1 of them is finished" if finished == 1 else f"{finished} of them are finished"
+    remedy = f"{them}. If the targets already have finished orders, move start of {name} to a later day."
     return Finding(what, "warning", detail, remedy)
 
 
