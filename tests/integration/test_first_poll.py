@@ -195,7 +195,7 @@ def test_a_redis_that_does_not_respond_does_not_stop_the_first_start(
 ) -> None:
     settings = _three_orders_settings(configured, three_orders)
     confirm_first_polls(settings.model_copy(update={"redis_url": NO_REDIS}), yes=False)
-    assert "what the first polls would send is not known: ConnectionError" in capsys.readouterr().err
+    assert "it is not known what the first polls would send: ConnectionError" in capsys.readouterr().err
 
 
 def _three_orders_settings(configured: Configured, box: Sandbox) -> Settings:

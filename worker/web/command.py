@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from worker.settings.load import Settings
 
 #: What the extra installs.
-_PACKAGES: Final = ("jinja2", "starlette", "uvicorn")
+_PACKAGES: Final = ("jinja2", "python_multipart", "starlette", "uvicorn")
 #: Seconds that a browser has to send a request.
 _SECONDS: Final = 10.0
 _NAME: Final = r"[a-z0-9][a-z0-9._@+-]{0,63}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
+
+from rich.padding import Padding
 
 from schemas.corrections import public_name
 from worker.cli.display import Table, line
@@ -18,13 +21,15 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
     from worker.store.orders.ledger import Entry
 
+#: An event that names its state, and then the code of the same name.
+_REPEATED: Final = re.compile(r"^(\w+) \1\b")
 #: The fields of a record that are shown, and their labels.
 _LABELS: Final = {"target_id": "id in the target", "tries": "tries", "code": "code", "detail": "reason"}
 
 
 def delivery_as_json(entry: Entry) -> dict[str, Any]:
     """Return the state and the history of one order for one target as plain data."""
-    return {"target": entry.target, "record": entry.record, "story": entry.history}
+    return {"target": entry.target, "record": entry.record, "history": entry.history}
 
 
 def print_orders(rt: Runtime, console: Display, key: str, entries: Sequence[Entry]) -> None:
@@ -47,7 +52,7 @@ def _print_order(console: Display, key: str, entry: Entry, step: NextStep, corre
     console.print(line((key, "bold"), " → ", (entry.target, "bold"), f"  {state}  (reference {record['reference']})"))
     table = Table("at (UTC)", "what happened", box=None, padding=(0, 2))
     for at, event in entry.history:
-        table.add_row(utc_text(at, precise=True), event)
+        table.add_row(utc_text(at, precise=True), _REPEATED.sub(r"\1:", event))
     if entry.history:
         console.print(table)
     elif "done" in record:
@@ -55,9 +60,14 @@ def _print_order(console: Display, key: str, entry: Entry, step: NextStep, corre
         console.print(f"  delivered {delivered} UTC; its history is no longer kept")
     for name, label in _LABELS.items():
         if record.get(name):
-            console.print(line(f"  {label}: {record[name]}"))
+            _print_detail(console, f"{label}: {record[name]}")
     for path, by in corrections.items():
-        console.print(line(f"  corrected: {path} (by {by})"))
+        _print_detail(console, f"corrected: {path} (by {by})")
     for sentence in sentences(record.get("fields", "{}")):
-        console.print(line(f"  {entry.target} said: {sentence}"))
-    console.print(line(f"  next: {step}"))
+        _print_detail(console, f"{entry.target} said: {sentence}")
+    _print_detail(console, f"next: {step}")
+
+
+def _print_detail(console: Display, text: str) -> None:
+    """Print a line below an order; where it does not fit, all of its lines are indented."""
+    console.print(Padding(line(text), (0, 0, 0, 2)))
