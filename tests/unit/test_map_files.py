@@ -82,8 +82,8 @@ def test_columns_are_chosen_by_the_names_in_the_first_line() -> None:
     [
         ("MUG,P-1\n\nCUP\n", "line 3: has no second column"),
         ("sku\nMUG\n", "line 1: has no second column"),
-        ("sku,product\n\n\nMUG,P-1\nCUP,P-2\nMUG,P-3\n", "line 6: the key MUG stands in line 4 already"),
-        ("MUG,P-1\nMUG,P-1\n", "line 2: the key MUG stands in line 1 already"),
+        ("sku,product\n\n\nMUG,P-1\nCUP,P-2\nMUG,P-3\n", "line 6: the key MUG is already in line 4"),
+        ("MUG,P-1\nMUG,P-1\n", "line 2: the key MUG is already in line 1"),
         ('"a\nb",P-1\nCUP,\n', "line 3: has an empty cell"),
         ("MUG,P-1\n,P-2\n", "line 2: has an empty cell"),
         ("sku,name,product\nMUG,A mug,P-1\n", "line 1: has 3 columns"),
@@ -176,7 +176,7 @@ def test_a_broken_file_keeps_the_last_map_and_is_logged_once(
     [problem] = loaded.targets["store"].map_problems
     assert problem == (
         "product_map",
-        "skus.csv: line 2: the key MUG stands in line 1 already",
+        "skus.csv: line 2: the key MUG is already in line 1",
         "Delete one of the two lines.",
     )
     skus.unlink()

@@ -139,7 +139,7 @@ def hub(tmp_path: Path, url: str, reference: str) -> Settings:
 
 
 def test_a_target_that_is_also_a_provider_needs_recognisable_references(tmp_path: Path) -> None:
-    with pytest.raises(ConfigErrors, match=r"routes\[1\].reference: the account of hub is read as well"):
+    with pytest.raises(ConfigErrors, match=r"routes\[1\].reference: the account of hub is also a provider"):
         hub(tmp_path, "https://api.shop.example", "{external_id}")
 
 

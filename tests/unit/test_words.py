@@ -61,6 +61,11 @@ WORDS = {
     "limit": ("where it ends", "where that ends", "ends where it"),
     "vendor": ("the maker", "the maker's", "makers of"),
     "the user interface, for people": ("operator's seat", "the seat of"),
+    "is in, is written in": (
+        *("stands in a", "stands in the", "stands in an", "stands in line", "stands above", "stands beside"),
+        *("stands there", "may stand in", "what stands", "they stand"),
+    ),
+    "listen on": ("to listen at",),
     "a plain statement": ("is news", "as it were", "so to speak", "holds it to", "speaks for it", "stands on it"),
 }
 PHRASES = [(phrase, term) for term, phrases in WORDS.items() for phrase in phrases]

@@ -31,7 +31,7 @@ _REFUSED: Final = {
 _UNDONE: Final = {
     "dead": "It stays dead. Next: intake dead replay {key} --target {target}",
     "held": "It stays held. Next: intake release {target} {key}",
-    "queued": "It is sent as its source has it",
+    "queued": "It is sent with the values of its source",
 }
 
 

@@ -43,7 +43,7 @@ class AmqpAddress:
         given = parameters(parts, _PARAMETERS[parts.scheme])
         hosts = parts.netloc.rpartition("@")[2]
         if "," in hosts:
-            raise AddressError("names several servers", "Name one: a node, or what stands in front of all of them.")
+            raise AddressError("names several servers", "Name one: a node, or the load balancer in front of them.")
         host, port = host_of(hosts, _PORTS[parts.scheme])
         tls = None
         if parts.scheme == "amqps":

@@ -75,7 +75,7 @@ def _read_csv(text: str, columns: tuple[str, str] | None) -> Entries:
         if not key or not value:
             raise MapError("has an empty cell", "Fill it in, or delete the line.", line)
         if key in entries.values:
-            reason = f"the key {key} stands in line {entries.lines[key]} already"
+            reason = f"the key {key} is already in line {entries.lines[key]}"
             raise MapError(reason, "Delete one of the two lines.", line)
         entries.values[key], entries.lines[key] = value, line
     return entries

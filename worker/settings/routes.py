@@ -268,6 +268,8 @@ def echoes(routes: Sequence[Route], sources: Collection[str]) -> Iterator[tuple[
     for number, route in enumerate(routes):
         for target in route.targets:
             if target in sources and not any(route.edges):
-                reason = f"the account of {target} is read as well, and the orders that we create there would come back"
+                reason = (
+                    f"the account of {target} is also a provider, so the orders that we create there would be read back"
+                )
                 remedy = 'Write reference = "{provider}:{external_id}": what begins so is ours, and not carried on.'
                 yield number, "reference", reason, remedy

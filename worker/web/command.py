@@ -40,9 +40,9 @@ _NAME: Final = r"[a-z0-9][a-z0-9._@+-]{0,63}"
     invoke_without_command=True,
     epilog=examples("intake web --port 8081", "intake web user add ada --role operator"),
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="Port to listen at; 0: any free one."
+    "--port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on; 0: any free one."
 )
 @click.pass_context
 def command(ctx: click.Context, host: str, port: int) -> None:

@@ -18,9 +18,9 @@ from worker.telemetry import log
 
 
 @click.command("receive", epilog=examples("intake receive --port 8080"))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen at; 0: any free one."
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on; 0: any free one."
 )
 @click.option(
     "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 300), help="Seconds for a request."

@@ -20,9 +20,9 @@ from worker.watch.watch import Watch
 
 
 @click.command("metrics", epilog=examples("intake metrics --port 9464", "intake metrics --once"))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=9464, show_default=True, type=click.IntRange(0, 65535), help="Port to listen at; 0: any free one."
+    "--port", default=9464, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on; 0: any free one."
 )
 @click.option("--once", is_flag=True, help="Print the metrics and exit.")
 def command(host: str, port: int, *, once: bool) -> None:

@@ -179,6 +179,6 @@ def sandbox(orders: int, journals: Path) -> Iterator[Sandbox]:
     with stop_at_end(process, 5):
         line = process.stdout.readline() if process.stdout else ""
         if not line:
-            raise click.ClickException("the simulated systems did not start; what they said stands above")
+            raise click.ClickException("the simulated systems did not start; see their output above")
         base = f"http://127.0.0.1:{json.loads(line)['port']}"
         yield Sandbox(base, Client(base, gate=Open(), headers={}))

@@ -54,7 +54,7 @@ def _arguments() -> argparse.Namespace:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=port, default=0, help="0 (the default): any free one; it is printed")
     parser.add_argument("--certificate", type=Path, help="PEM file with a key and a certificate, for TLS")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="systems, with commas (default: %(default)s)")

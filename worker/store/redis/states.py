@@ -84,7 +84,7 @@ _ROWS: Final = (
         "busy",
         r"^(?:BUSY|UNKILLABLE)\b",
         "Redis is busy with a script that does not end",
-        "Find out whose script it is, and end it there by SCRIPT KILL (a function: FUNCTION KILL).",
+        "Find out which program runs it, and end it with SCRIPT KILL (a function: FUNCTION KILL).",
     ),
     (
         "cluster",
@@ -95,7 +95,7 @@ _ROWS: Final = (
     (
         "aborted",
         r"^EXECABORT\b",
-        "Redis refused a command of a transaction, and did none of it",
+        "Redis refused a command of a transaction, and executed none of it",
         "Look into its log, and at `ACL LOG`: it is full, or the user lacks a right.",
     ),
     (
@@ -137,7 +137,7 @@ _ROWS: Final = (
     (
         "tls_only",
         r'got "\\x15"|Protocol Error: b.\\x15\\x03',
-        "Redis speaks TLS at this port, and redis.url does not",
+        "Redis requires TLS at this port, but redis.url does not use it",
         "Write rediss:// (sentinels:// behind Sentinels).",
     ),
     (

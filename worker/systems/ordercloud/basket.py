@@ -194,7 +194,7 @@ class Basket:
     def _held(self, missing: str) -> Held:
         return Held(
             f"{missing}: add it there, or name another one in targets.{self._target}.product_map (and restart Intake "
-            f"if that stands in intake.toml itself), then: intake release {self._target}"
+            f"if that is in intake.toml itself), then: intake release {self._target}"
         )
 
     def _named(self, model: type[N], answer: Any, name: str) -> N:

@@ -130,7 +130,7 @@ def _products(lines: Mapping[int, Line], options: Options, target: str, problems
         skus = ", ".join(f"{code} ({_lines_text(numbers)})" for code, numbers in unknown.items())
         problems.append(
             f"no product is known for {len(unknown)} sku{'s' if len(unknown) > 1 else ''}: {skus}: add them to "
-            f"targets.{target}.product_map (and restart Intake if it stands in intake.toml itself)"
+            f"targets.{target}.product_map (and reload Intake if it is in intake.toml itself)"
         )
 
 
