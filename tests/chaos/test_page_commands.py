@@ -62,6 +62,9 @@ kind = "retailcrm"
 secret = "env:CRM_HOOK_SECRET"
 for = ["shop-nl"]
 
+[inbox]
+unsigned = "accept"
+
 [secrets]
 env_file = ".env"
 """
@@ -95,13 +98,14 @@ NOT_RUN = {
     r"^intake alarms test": "sends messages: test_mail.py",
     r"^intake (push|init)\b.*(jobs.jsonl|^)$": "needs a file of jobs: test_producer_examples.py",
     r"mail\.txt": "needs a file",
+    r"^intake init$": "asks questions: test_init_command.py",
     r"--actor 'anna\*'": "writes into a file: the same as --since",
     r"with a beat that hangs": "the beat does not hang here",
 }
 #: Commands that keep running.
 STAY = r"^(INTAKE_ADDRESS=\S+ )?intake (run worker|metrics|sandbox)\b"
 #: Commands that end with another exit code, because the page shows an error or the state does not exist here.
-CODES = {r"^intake show nowhere": 1, r"^intake doubt resolve": 1, r"^intake health --ready": None}
+CODES = {r"^intake (show nowhere|doubt resolve|history run/)": 1, r"^intake health --ready": None}
 
 
 @pytest.fixture
