@@ -44,10 +44,14 @@ class Run:
     #: The orders as the source has them.
     source: list[dict[str, Any]]
 
+    def end(self) -> None:
+        """Stop the stack, which sends its last spans."""
+        assert self.stack.stop() == []
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Yield a run of all processes, which are stopped in `test_no_process_outlives_the_stack`."""
+    """Yield a run of all processes."""
     home, port, collector = tmp_path_factory.mktemp("run"), free_port(), Collector()
     with pytest.MonkeyPatch.context() as environment, Stack(home, ORDERS, limit="none", faults=FAULTS) as stack:
         for name, value in {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **TRACING}.items():
@@ -85,11 +89,8 @@ def test_a_provider_that_is_down_at_the_start_is_reported_and_polled_again(run: 
     assert run.stack.runtime.cursors.status("shop").get("error") is None
 
 
-def test_no_process_outlives_the_stack(run: Run) -> None:
-    assert run.stack.stop() == []
-
-
 def test_the_log_of_a_whole_run_contains_no_key_and_no_personal_data(run: Run) -> None:
+    run.end()
     log = run.stack.log()
     assert "order.delivered" in log
     assert "order.buried" in log
@@ -112,6 +113,7 @@ def personal_texts(document: object, key: str = "") -> set[str]:
 
 
 def test_a_trace_of_an_order_spans_processes_and_contains_no_personal_data(run: Run) -> None:
+    run.end()
     collector = run.collector
     print(_longest(collector))
     roots = {span.trace: span for span in collector.named("order.accept")}
@@ -124,7 +126,6 @@ def test_a_trace_of_an_order_spans_processes_and_contains_no_personal_data(run: 
     creates = collector.named("POST /api/v1/orders")
     by_attempt = {span.id: span for span in attempts}
     statuses = Counter(call.facts["http.response.status_code"] for call in creates)
-    print(statuses, Counter(span.failed for span in attempts), len(attempts), len(run.stack.log()))
     assert statuses[500] == 5
     assert statuses[422] == 2
     for call in creates:

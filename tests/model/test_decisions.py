@@ -20,6 +20,7 @@ from model.ground import LONG, Ground
 from model.machine import Machine
 from model.running import run
 from model.test_planted import in_lua
+from support.drawn import examples
 from tasks.attempt import _created
 from tasks.intentions import order_of
 from worker.store.orders.drains import Drain
@@ -175,7 +176,7 @@ PLANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], list[tuple[Any, ..
 
 
 def test_nothing_is_created_after_the_ledger_knows_that_no_route_wants_it(redis: Redis, raw: Redis) -> None:
-    run(Deciding, redis, raw, max_examples=25, stateful_step_count=20, print_blob=True)
+    run(Deciding, redis, raw, max_examples=examples(15, 100), stateful_step_count=20, print_blob=True)
 
 
 @pytest.mark.repeat

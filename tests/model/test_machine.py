@@ -9,6 +9,7 @@ import pytest
 
 from model.machine import Machine
 from model.running import run
+from support.drawn import examples
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -22,7 +23,7 @@ EXAMPLES, STEPS = int(os.environ.get("INTAKE_MODEL_EXAMPLES", "2000")), int(os.e
 
 @pytest.mark.timeout(400)
 def test_no_order_is_lost_or_duplicated_under_any_fault(redis: Redis, raw: Redis) -> None:
-    run(Machine, redis, raw, max_examples=25, stateful_step_count=40, print_blob=True)
+    run(Machine, redis, raw, max_examples=examples(15, 100), stateful_step_count=40, print_blob=True)
 
 
 @pytest.mark.soak
