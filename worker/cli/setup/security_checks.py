@@ -79,7 +79,7 @@ def _examine_redis(url: str) -> Iterator[Finding]:
     address = RedisAddress.parse(url)
     remote = [host for host, _ in address.hosts if not is_loopback(host)]
     if remote and address.tls is None:
-        detail = f"the connection to {remote[0]} is not encrypted: whoever is on the way reads orders and the password"
+        detail = f"the connection to {remote[0]} is not encrypted: others on the network can read orders and passwords"
         yield Finding(
             "redis tls", "warning", detail, "Write rediss:// (sentinels://), or keep it in a private network."
         )
@@ -157,7 +157,7 @@ def _examine_people(settings: Settings, redis: Redis) -> Iterator[Finding]:
             remedy = f"Run: intake web user password {user.name}, or remove the user."
             yield Finding("console users", "warning", f"{user.name} has no password, and no proxy names users", remedy)
     if settings.web.default_role == "operator":
-        detail = "whoever the proxy names may do everything, without being added"
+        detail = "every user that the proxy names may do everything, without being added"
         yield Finding("console users", "warning", detail, 'Write default_role = "viewer", and add operators by name.')
     yield Finding("console users", "ok", f"{count_of(len(users), 'user')}, of which {len(operators)} may do everything")
     for token in tokens:
