@@ -203,12 +203,18 @@ class Crm:
             return _settings()
         if path == "/api/v5/orders":
             ids = query.get("filter[externalIds][]", [])
-            orders = [{"id": made, "externalId": name} for name in ids if (made := self.book.holds(self.name, name))]
-            return _json({"success": True, "orders": orders})
-        reference = unquote(path.rpartition("/")[2])
-        if made := self.book.holds(self.name, reference):
-            return _json({"success": True, "order": {"id": made, "externalId": reference}})
+            return _json({"success": True, "orders": [order for name in ids if (order := self._there(name))]})
+        if order := self._there(unquote(path.rpartition("/")[2])):
+            return _json({"success": True, "order": order})
         return _json({"success": False, "errorMsg": "Not found"}, 404)
+
+    def _there(self, reference: str) -> dict[str, Any] | None:
+        """Return an order as it is recognized: by the time of creation that was sent, as nothing else is kept."""
+        place, made = self.book.place(reference), self.book.holds(self.name, reference)
+        if place is None or not made:
+            return None
+        source, at = place
+        return {"id": made, "externalId": reference, "createdAt": _local(source.made[at])}
 
     def _take(self, order: dict[str, Any]) -> int:
         """Create an order and return its id, or 0 if it exists already."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from soak.bodies import content
 from soak.systems import Systems
 
 PLAN: dict[str, Any] = {
@@ -30,3 +32,13 @@ def test_each_response_takes_its_time() -> None:
     delays = [systems.answer("GET", "/shop1/api/v5/settings", b"").delay for _ in range(200)]
     assert 0.02 <= min(delays) < 0.04
     assert 0.13 < max(delays) <= 0.15
+
+
+def test_an_order_that_the_crm_has_is_recognized_by_its_time_of_creation() -> None:
+    systems = Systems(PLAN)
+    systems.sources["shop3"].make(1)
+    made = systems.shops["shop3"].answer("/api/v5/orders/1", {}, systems.rng, 0.0)
+    systems.book.create("crm", "shop3:1", content("shop3", 1))
+    found = systems.answer("GET", "/crm/api/v5/orders/shop3%3A1", b"")
+    assert json.loads(found.body)["order"]["createdAt"] == json.loads(made.body)["order"]["createdAt"]
+    assert systems.answer("GET", "/crm/api/v5/orders/shop3%3A2", b"").status == 404
