@@ -16,7 +16,7 @@ RELEASE_LOCK := requirements-release.lock
 .DEFAULT_GOAL := help
 # Without bytecode, every process of every test compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo quick test checks most paced alone prove image soak fuzz edits simulate lint types imports cover ledger mutate fields screenshots pictures docs bench sbom audit pin lock clean release
+.PHONY: help demo quick test checks scan most paced alone prove image soak fuzz edits simulate lint types imports cover ledger mutate fields screenshots pictures docs bench sbom audit pin lock clean release
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ test: $(VENV)/.test ## run every check and test; the checks, which need one proc
 	@$(MAKE) --no-print-directory paced
 	@$(MAKE) --no-print-directory alone
 
-checks: lint types imports
+checks: lint types imports scan
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -40,6 +40,10 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(BIN)/mypy
+
+# The lab (simulators, conformance suite) never runs in a deployment. Findings of low severity are those of ruff (S), each with its reason.
+scan: $(VENV)/.test
+	$(BIN)/bandit -q -ll -r schemas tasks worker -x worker/lab
 
 imports: $(VENV)/.test
 	$(BIN)/lint-imports

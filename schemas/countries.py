@@ -122,7 +122,7 @@ def _names() -> dict[str, str]:
     for language in localedata.locale_identifiers():
         # `localedata.load` would keep all that it reads in memory: about 100 MB.
         with Path(localedata.resolve_locale_filename(language)).open("rb") as file:
-            for code, name in _countries(pickle.load(file)):  # noqa: S301  # Babel's own data
+            for code, name in _countries(pickle.load(file)):  # noqa: S301  # nosec B301  # Babel's own data
                 if names.setdefault(key := name.casefold(), code) != code:
                     names[key] = ""
     return names

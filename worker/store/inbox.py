@@ -333,5 +333,7 @@ class Taker:
         ):
             return
         if is_excuse(error):
-            held = [value for job in self._jobs for value in (_LOST, hashlib.sha1(job).hexdigest())]  # noqa: S324  # as in `free.lua`
+            # The digests of `free.lua`.
+            digests = [hashlib.sha1(job, usedforsecurity=False).hexdigest() for job in self._jobs]
+            held = [value for digest in digests for value in (_LOST, digest)]
             self._inbox.excuses.add(self.name, held, error)
