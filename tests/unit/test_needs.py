@@ -96,7 +96,7 @@ def missing(folder: Path, needs: Needs, names: set[str]) -> set[str]:
     with pytest.raises(ConfigErrors) as refused:
         read(folder, needs, names)
     reasons = [problem.reason for problem in refused.value.problems]
-    found = [re.search(r"(?:variable|file) (\w+) is (?:not set|not there)", reason) for reason in reasons]
+    found = [re.search(r"(?:variable|file) (\w+) (?:is not set|does not exist)", reason) for reason in reasons]
     assert None not in found, reasons
     return {match[1].removesuffix("_URL") for match in found if match}
 
