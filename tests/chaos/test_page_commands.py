@@ -22,7 +22,7 @@ SANDBOX = """intake sandbox --port 9900 \
   --account retailcrm:nl:key=key-of-nl:orders=30 --account retailcrm:be:key=key-of-be:orders=10 \
   --account retailcrm:new:key=THE-KEY-OF-SHOP-BE:orders=5 --account retailcrm:crm:key=key-of-crm \
   --account dropday:main:key=key-of-dropday:account_id=7 --account dropday:wh:key=key-of-warehouse:account_id=8 \
-  --fault dropday:create:422:times=12"""
+  --fault dropday:create:422:times=40"""
 SETTINGS = """
 [providers.shop-nl]
 kind = "retailcrm"
