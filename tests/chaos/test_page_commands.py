@@ -105,7 +105,11 @@ NOT_RUN = {
 #: Commands that keep running.
 STAY = r"^(INTAKE_ADDRESS=\S+ )?intake (run worker|metrics|sandbox)\b"
 #: Commands that end with another exit code, because the page shows an error or the state does not exist here.
-CODES = {r"^intake (show nowhere|doubt resolve|history run/)": 1, r"^intake health --ready": None}
+CODES = {
+    r"^intake (show nowhere|doubt resolve|history run/)": 1,
+    # Here some orders are dead on purpose.
+    r"^intake (health --ready|reconcile|correct .*--undo)": None,
+}
 
 
 @pytest.fixture
