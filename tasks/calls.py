@@ -45,7 +45,7 @@ class Calls(Generic[J, R]):
 
     @property
     def room(self) -> int:
-        """How many calls may begin now."""
+        """The number of calls that may begin now."""
         return max(0, self.width - self.under_way)
 
     def begin(self, job: J, keys: Iterable[str]) -> bool:

@@ -38,7 +38,7 @@ class AmqpAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Parse the address. Raise AddressError, which does not show it."""
+        """Parse the address. Raise AddressError, whose text does not contain it."""
         parts = split(url, _PORTS, _EXAMPLES)
         given = parameters(parts, _PARAMETERS[parts.scheme])
         hosts = parts.netloc.rpartition("@")[2]

@@ -79,7 +79,7 @@ class RedisAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Parse the address. Raise AddressError, which does not show it."""
+        """Parse the address. Raise AddressError, whose text does not contain it."""
         parts = split(url, _PARAMETERS.keys(), _EXAMPLES)
         given = parameters(parts, _PARAMETERS[parts.scheme])
         by_sentinels = parts.scheme in _SENTINELS

@@ -25,9 +25,9 @@ _KILOGRAMS: Final[Mapping[str, Decimal]] = {
 def totals_of(order: wire.Order) -> Totals:
     """Return the amounts of the order, as stated, with the tax on the shipping.
 
-    It is not documented whether `tax_amount` has the tax on the shipping and that of canceled items in it, so that the
-    numbers decide: where it is exactly the sum of the items' taxes and the tax on the shipping, it has that in it;
-    otherwise the tax on the shipping is added. The other amounts of canceled items are not known to be in the order's.
+    Whether `tax_amount` includes the tax on the shipping and on canceled items is not documented, so the numbers decide:
+    if it is exactly the sum of the items' taxes and the tax on the shipping, it includes both; otherwise the tax on the
+    shipping is added. Whether the other amounts of the order include canceled items is not known.
     """
     return Totals(shipping=order.shipping_amount, discount=order.discount_amount, tax=_tax(order))
 

@@ -200,7 +200,7 @@ class DropStream(Provider):
         return numbered.orders, *place.after_numbered(numbered, size, overlap, now)
 
     def _numbered(self, place: Place, skip: int, size: int) -> tuple[wire.NumberedOrders, datetime | None]:
-        """Return the page of `size` orders behind the first `skip`, and the server's clock."""
+        """Return the page of `size` orders after the first `skip`, and the server's clock."""
         number = ("page", str(skip // size + 1))
         answer = self._bearer.read("/orders", [*self._query(place.base or place.at, size), number])
         model = wire.NumberedOrders
