@@ -205,7 +205,7 @@ def _sender(fd: int) -> tuple[Callable[[bytes], int], int, select.poll | None]:
 
 
 def unblocked(stream: TextIO | None) -> TextIO:
-    """Return a stream that writes to the descriptor of `stream` without waiting; `stream` itself if it does already, or has none.
+    """Return a stream that writes to the descriptor of `stream` without waiting; `stream` itself if it has none.
 
     What its encoding lacks is written as escapes.
     """

@@ -25,9 +25,9 @@ _KILOGRAMS: Final[Mapping[str, Decimal]] = {
 def totals_of(order: wire.Order) -> Totals:
     """Return the amounts of the order, as stated, with the tax on the shipping.
 
-    Whether `tax_amount` includes the tax on the shipping and on canceled items is not documented, so the numbers decide:
-    if it is exactly the sum of the items' taxes and the tax on the shipping, it includes both; otherwise the tax on the
-    shipping is added. Whether the other amounts of the order include canceled items is not known.
+    Whether `tax_amount` includes the tax on the shipping and on canceled items is not documented, so the numbers
+    decide: if it is exactly the sum of the items' taxes and the tax on the shipping, it includes both; otherwise the
+    tax on the shipping is added. Whether the other amounts of the order include canceled items is not known.
     """
     return Totals(shipping=order.shipping_amount, discount=order.discount_amount, tax=_tax(order))
 
