@@ -43,6 +43,7 @@ settings.load_profile("intake")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts pytest in the background lets it ignore Ctrl-C, and every process that a test starts as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` ignores it, and so would the processes of the tests
 
 
 #: The folders with the longest tests, which begin first.
