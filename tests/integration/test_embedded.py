@@ -18,12 +18,16 @@ import psutil
 import pytest
 from redis import Redis
 
+from support.command_line import intake
+from support.settings_texts import SHOP_TO_DROPDAY
 from worker.errors import ConfigError
 from worker.store.redis import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from support.settings_texts import Configured
 
 
 @contextmanager
@@ -119,6 +123,16 @@ def test_a_second_start_in_the_same_directory_is_refused_with_the_owner(tmp_path
         " Stop that one first, or name another directory."
     )
     embedded.prepare(tmp_path).release()
+
+
+def test_a_second_intake_up_ends_with_the_reason(configured: Configured) -> None:
+    configured.file.write_text(SHOP_TO_DROPDAY)  # no address of Redis: `intake up` brings one
+    first = embedded.prepare(configured.file.parent / ".intake")
+    try:
+        refused = intake("up", "--yes")
+    finally:
+        first.release()
+    assert (refused.exit_code, "in use by another `intake up`" in refused.output) == (2, True), refused.output
 
 
 def test_a_lock_of_a_killed_process_does_not_block_a_start(tmp_path: Path) -> None:
