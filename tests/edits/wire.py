@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from support.raw_answer import RawAnswer
 from worker.http.call import CALL
 from worker.http.client import Client
+from worker.http.connection import Connections
 from worker.http.gates import Open
 from worker.lab.sandbox.system import Call
 
@@ -27,6 +28,10 @@ class Wire:
     `faults` maps the number of a call from now on to its fault: "refused" (nothing is sent), "lost" (it is done, and
     the response is lost), "dead" and "dying" (the process dies before it, or after it is done).
     """
+
+    ERRORS = Connections.ERRORS
+    content_of = staticmethod(Connections.content_of)
+    refusal_of: Any = Connections.refusal_of
 
     def __init__(self, system: System[Any], account: str) -> None:
         self.url = f"http://simulated/{system.name}/{account}"

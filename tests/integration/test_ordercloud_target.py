@@ -156,7 +156,7 @@ def test_a_line_without_a_product_is_held_before_anything_is_sent(
 ) -> None:
     reference = next(REFERENCES)
     order = cloud_order(lines=[MUG, {**TEA, "sku": "CUP"}])
-    held = r"for 1 sku: CUP \(line 2\): add them to targets\.main\.product_map .*restart.*: intake release main"
+    held = r"for 1 sku: CUP \(line 2\): add them to targets\.main\.product_map .*reload Intake.*: intake release main"
     with pytest.raises(Held, match=held):
         cloud().create(order, reference)
     assert reference not in {order["ID"] for order in box.orders("ordercloud")}
@@ -167,7 +167,7 @@ def test_all_skus_without_a_product_are_named_at_once(box: Sandbox, cloud: Calla
     lines = [{**TEA, "sku": "CUP"}, MUG, {**TEA, "sku": "VASE"}, {**MUG, "sku": "CUP", "id": "9"}]
     with pytest.raises(Held, match=r"no product is known for 2 skus: CUP \(lines 1, 4\), VASE \(line 3\): add them"):
         cloud().create(cloud_order(lines=lines), reference)
-    with pytest.raises(Held, match="lines 1, 2: quantity: OrderCloud takes whole quantities only"):
+    with pytest.raises(Held, match="lines 1, 2: quantity: OrderCloud accepts only whole quantities of 1 or more"):
         cloud().create(cloud_order(lines=[{**MUG, "quantity": "0.5"}, {**TEA, "quantity": "0.5"}]), reference)
     with pytest.raises(Held, match="lines 1, 2: no sku"):
         cloud().create(cloud_order(lines=[{**MUG, "sku": None}, {**TEA, "sku": None}]), reference)

@@ -82,7 +82,8 @@ def bodies(order: Order, **options: Any) -> list[Any]:
 def changed(path: tuple[str | int, ...]) -> Order:
     raw = replaced(FULL, path, _another(dict(filled(FULL))[path]))
     if path[0] in {"lines", "totals"} and path != ("totals", "grand"):
-        raw["totals"].pop("grand")  # the other amounts come to another one
+        # Without the grand total: the other amounts come to another one.
+        raw["totals"] = {name: amount for name, amount in raw["totals"].items() if name != "grand"}
     return Order.model_validate(raw)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 #: Levels that a line names, and their colours on a terminal.
 _COLOURS: Final = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
 _DIM, _BOLD, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
+
+#: What is written without quotes.
+_PLAIN_TEXT: Final = re.compile(r'[^\s"]+')
 
 
 def text_renderer(*, colours: bool) -> Processor:
@@ -31,6 +35,6 @@ def text_renderer(*, colours: bool) -> Processor:
 
 
 def _text(value: Any) -> str:
-    """Return a value as it is, and in quotes if it is empty or has blanks."""
+    """Return a value as it is; in quotes if it is empty or has blanks, quotes or line feeds, so that it stays one."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return json.dumps(text, ensure_ascii=False) if isinstance(value, str) and (not text or " " in text) else text
+    return json.dumps(text, ensure_ascii=False) if isinstance(value, str) and not _PLAIN_TEXT.fullmatch(text) else text
