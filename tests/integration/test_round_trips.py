@@ -112,7 +112,7 @@ def test_round_trips_do_not_grow_with_the_accounts(
     few, many = found
     # What `check` sends together depends on when its threads begin.
     assert {name: (few[name], many[name]) for name in few if many[name] > few[name] and name != "check"} == {}
-    assert max(many.values()) < 100
+    assert max(many.values()) < 85  # 61 in `check`, and 102 to 122 if each account asks for itself
 
 
 def test_first_polls_ask_for_the_time_once(
