@@ -344,6 +344,19 @@ def test_two_people_correct_at_once_and_one_of_them_is_told(rt: Runtime) -> None
     assert sent(rt)[0].shipping_address.postal_code == RIGHT
 
 
+def test_two_people_correct_an_order_that_stays_held_and_one_of_them_is_told(rt: Runtime) -> None:
+    tell(rt)
+    attempts(rt, Outcome("hold", "review", "look at it"))
+    first = plan_correction(rt, find_correctable(rt, KEY, "t"), {FIELD: RIGHT}, "anna")
+    second = plan_correction(rt, find_correctable(rt, KEY, "t"), {FIELD: "1013AB"}, "ben")
+    carry_out(rt, first)
+    with pytest.raises(CorrectionRefused, match="changed meanwhile"):
+        carry_out(rt, second)
+    assert state(rt) == "held"
+    release(rt, "t", [KEY], "send")
+    assert sent(rt)[0].shipping_address.postal_code == RIGHT
+
+
 def test_a_held_order_is_sent_if_its_target_held_it_and_stays_held_for_any_other_reason(rt: Runtime) -> None:
     tell(rt)
     attempts(rt, Outcome("hold", "held", "no product"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from worker.cli.run.processes import argv, process_environment
 from worker.process import intake_orders
+from worker.settings.in_use import VARIABLE
 from worker.store.health.signs import UPKEEP
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def test_the_command_imports_its_own_packages_and_prints_in_any_encoding(
 
 @pytest.fixture
 def upkeep(project: Path, environ: dict[str, str], configured: Configured) -> Iterator[subprocess.Popen[bytes]]:
-    env = process_environment(str(configured.file)) | environ
+    env = process_environment(str(configured.file)) | environ | {VARIABLE: ""}  # as if `intake up` had started it
     process = subprocess.Popen(argv("upkeep"), cwd=project, env=env)
     yield process
     process.kill()
@@ -96,6 +98,7 @@ def test_a_process_of_celery_takes_nothing_from_the_environment_or_the_working_d
         assert upkeep.poll() is None
         assert time.monotonic() < until
         time.sleep(0.05)
-    upkeep.terminate()
+    # It ends in order, and leaves the reload to `intake up`. Celery would start it again.
+    upkeep.send_signal(signal.SIGHUP)
     assert upkeep.wait(30) == 0
     assert was_run(project) == []
