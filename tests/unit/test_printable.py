@@ -57,6 +57,15 @@ def test_a_command_prints_escapes(character: str, shown: str) -> None:
         assert f"c{shown}d" in result.output
 
 
+def test_a_style_in_a_text_that_a_command_echoes_does_not_reach_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with escaped_output():
+        click.echo("a\x1b[31m\rb")
+    assert terminal.getvalue() == "a\\u001b[31m\\u000db\n"
+
+
 def test_our_own_styles_reach_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
