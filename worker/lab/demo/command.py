@@ -43,12 +43,12 @@ def _numbers(comparison: Comparison) -> tuple[int, ...]:
 
 
 def _table(comparisons: dict[str, Comparison]) -> Table:
-    table = Table("target", "system", "from")
+    table = Table("target", "from")
     for column in ("orders", "created", "lost", "duplicated", "different"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for target, comparison in comparisons.items():
         sources = ", ".join(stack.NAMES[SOURCES[source]] for source, to in ROUTES.items() if target in to)
-        table.add_row(target, stack.NAMES[TARGETS[target]], sources, *map(str, _numbers(comparison)))
+        table.add_row(stack.NAMES[TARGETS[target]], sources, *map(str, _numbers(comparison)))
     return table
 
 
