@@ -150,7 +150,8 @@ def line_of(command: PageCommand, dead: list[str], delivered: str) -> str:
     line = re.sub(r"\s+#.*", "", command.line)
     if re.search(r"intake (dead|correct) ", line) and dead:
         line = re.sub(r"shop-nl:\d+", dead.pop() if "discard" in line or "--set" in line else dead[-1], line)
-    line = re.sub(r"shop-nl:\d+|(?<=show )391", delivered, line)
+    else:
+        line = re.sub(r"shop-nl:\d+|(?<=show )391", delivered, line)
     line = re.sub(r"(intake correct shop\S+)", r"\1 --target dropday", line)
     asks = re.match(r"intake (backfill|cursor set|correct .*--(set|undo)|dead discard|doubt ask|release)", line)
     return f"{line} --yes" if asks and not re.search(r"--(yes|dry-run|preview)", line) else line

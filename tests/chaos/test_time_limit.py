@@ -9,8 +9,10 @@ import pytest
 from chaos.stuck import ONCE, WHEN, Stuck
 from soak.depot import install
 from support.stack import Stack
+from worker.systems.targets import target_kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ORDERS = 30
@@ -24,6 +26,14 @@ heartbeat = "1s"
 lease = "3s"
 hint = "3s"
 """
+
+
+@pytest.fixture(autouse=True)
+def own_kinds() -> Iterator[None]:
+    """Read the kinds of targets again in the test: another one in this process may have read them before."""
+    target_kinds.cache_clear()
+    yield
+    target_kinds.cache_clear()
 
 
 @pytest.mark.repeat
