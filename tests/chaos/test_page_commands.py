@@ -190,7 +190,7 @@ def test_the_commands_of_the_pages_work_as_they_are_written(reader: Reader) -> N
             failed.append(f"{command.page}: {line}: {str(error)[:400]}")
             print(failed[-1])  # a run takes minutes
     assert failed == []
-    assert len(ran) > 60
+    assert len(ran) > 50
 
 
 @pytest.mark.timeout(600)
