@@ -36,7 +36,7 @@ MOST_UNKNOWN: Final = 5
 MOST_REQUEUES: Final = 3
 #: Most orders to search for in one round.
 BATCH: Final = 100
-#: Seconds after which what a person wants is searched for again, if the target did not respond.
+#: Seconds after which what a person wants is searched for again, if the target did not respond or the worker died.
 AGAIN: Final = 60.0
 #: The longest wait for a search at a time: each ends by itself.
 LONG: Final = 60.0
@@ -88,7 +88,7 @@ def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
     answers: Counter[str] = Counter()
     listing = rt.doubt_listings.setdefault(name, Listing(target))
     find = finder(target, listing)
-    wanted = rt.stuck[name].take_wanted(BATCH)
+    wanted = rt.stuck[name].take_wanted(BATCH, AGAIN)
     unanswered = {order.key for order in wanted}
 
     def search(order: StuckOrder) -> _Search:
@@ -117,6 +117,7 @@ def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
             calls.begin(order, [order.key])
         while calls.under_way:
             take(calls)
+    rt.stuck[name].end_searches({order.key for order in wanted} - unanswered)
     rt.stuck[name].want_later(unanswered, AGAIN if answers["away"] else 0.0)
     if not listing.begun:
         rt.doubt_listings.pop(name, None)

@@ -14,7 +14,7 @@ from schemas.order import Address, Customer, Line
 from support.console import Consoles, running_console
 from support.console_world import PERSONAL, SETTINGS, an_order, fill, put
 from support.pipeline import log_lines
-from tasks.doubt import settle_doubts
+from tasks.doubt import AGAIN, settle_doubts
 from tasks.sweep import sweep
 from worker.errors import ConfigError, Unavailable
 from worker.operations.decisions import DECISIONS
@@ -294,6 +294,26 @@ def test_a_worker_asks_the_target_for_the_console_which_has_no_credentials(
     if isinstance(answer, Exception):
         rt.redis.zadd(keys.LaneKeys.of("warehouse").searches, {DOUBTFUL: 1})
         assert ("doubt", "warehouse") in nudged(rt)
+
+
+def test_a_search_that_a_person_wants_outlives_the_worker_that_began_it(
+    rt: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process ends here."""
+
+    def find(_: str) -> None:
+        raise Killed
+
+    monkeypatch.setattr(rt.targets["warehouse"], "find", find)
+    rt.stuck["warehouse"].move("search", [DOUBTFUL])
+    with pytest.raises(Killed):
+        settle_doubts(rt, "warehouse")
+    assert ("doubt", "warehouse") not in nudged(rt), "another worker may be searching"
+    searches = keys.LaneKeys.of("warehouse").searches
+    assert rt.redis.zrange(searches, 0, -1) == [DOUBTFUL]
+    rt.redis.zincrby(searches, -AGAIN * 1000, DOUBTFUL)
+    assert ("doubt", "warehouse") in nudged(rt)
 
 
 def test_a_person_sees_that_the_answer_is_the_same_as_before(consoles: Consoles, rt: Runtime) -> None:

@@ -50,10 +50,8 @@ class RequestPreview:
 
     def text(self) -> str:
         """Return the request as a person reads it: JSON with a value on each line."""
-        kind = next((text for name, text in self.headers.items() if name.lower() == "content-type"), "")
-        if kind == "application/x-www-form-urlencoded":
-            fields = parse_qsl(self.body, keep_blank_values=True)
-            body = "\n".join(f"{name} = {_readable(value)}" for name, value in fields)
+        if (form := self._form()) is not None:
+            body = "\n".join(f"{name} = {_readable(value)}" for name, value in form)
         else:
             body = _readable(self.body.replace("\r\n", "\n"))
         head = "\n".join((f"{self.method} {self.url}", *(f"{name}: {text}" for name, text in self.headers.items())))
@@ -61,10 +59,14 @@ class RequestPreview:
 
     def _lines(self) -> list[str]:
         lines = [f"  {self.method} {self.url}", *(f"    {key}: {text}" for key, text in self.headers.items())]
-        kind = next((text for name, text in self.headers.items() if name.lower() == "content-type"), "")
-        if kind == "application/x-www-form-urlencoded":
-            return lines + [f"    {key} = {text}" for key, text in parse_qsl(self.body, keep_blank_values=True)]
+        if (form := self._form()) is not None:
+            return lines + [f"    {key} = {text}" for key, text in form]
         return lines + ([f"    {self.body}"] if self.body else [])
+
+    def _form(self) -> list[tuple[str, str]] | None:
+        """Return the fields of a form; None for any other body."""
+        kind = next((text for name, text in self.headers.items() if name.lower() == "content-type"), "")
+        return parse_qsl(self.body, keep_blank_values=True) if kind == "application/x-www-form-urlencoded" else None
 
 
 class Previews:

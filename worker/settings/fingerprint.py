@@ -1,4 +1,4 @@
-"""Tell two texts of `intake.toml` apart that say something else."""
+"""Compare the contents of two settings files by a short text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OF_THE_HOST: Final = frozenset({"redis", "celery"})
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:
-    """Return a short text that two files have in common if they say the same of accounts, routes and clocks."""
+    """Return a short text that two files have in common if their accounts, routes and clocks are the same."""
     common = {name: value for name, value in values.items() if name not in _OF_THE_HOST}
     text = json.dumps(common, sort_keys=True, default=str, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -131,26 +131,34 @@ class Stuck:
         ages = {key: int(score) for key, score in zip(chosen, scores, strict=True) if score is not None}
         return list(self._read(ages, lambda key: ages[key] <= last))
 
-    def take_wanted(self, most: int) -> list[StuckOrder]:
-        """Return up to `most` orders in doubt that a person wants to be searched for; no other task gets them."""
-        wanted = cast(
-            "list[str]",
-            self._redis.zrange(self._keys.searches, 0, clock.now(self._redis), byscore=True, offset=0, num=most),
-        )
-        if not wanted:
+    def take_wanted(self, most: int, seconds: float) -> list[StuckOrder]:
+        """Return up to `most` orders in doubt that a person wants to be searched for.
+
+        They are wanted again after so many seconds unless `end_searches` names them, so that none is forgotten when a
+        worker dies.
+        """
+        now = clock.now(self._redis)
+        due = self._redis.zrange(self._keys.searches, 0, now, byscore=True, offset=0, num=most)
+        if not due:
             return []
+        wanted = cast("list[str]", due)
+        self.want_later(wanted, seconds)
         with self._redis.pipeline(transaction=False) as pipe:
             for key in wanted:
-                pipe.zrem(self._keys.searches, key)
                 pipe.zscore(self._keys.doubt, key)
-            results = pipe.execute()
-        found = zip(wanted, results[::2], results[1::2], strict=True)
-        return list(self._read({key: int(at) for key, mine, at in found if mine and at is not None}, lambda _: True))
+            scores = dict(zip(wanted, pipe.execute(), strict=True))
+        self.end_searches(key for key, at in scores.items() if at is None)
+        return list(self._read({key: int(at) for key, at in scores.items() if at is not None}, lambda _: True))
 
     def want_later(self, order_keys: Iterable[str], seconds: float) -> None:
-        """Search for these orders in doubt later: the target did not respond, or the time of the task was over."""
+        """Search for these orders in so many seconds, unless their searches have ended."""
         if scores := dict.fromkeys(order_keys, clock.now(self._redis) + int(seconds * 1000)):
-            self._redis.zadd(self._keys.searches, cast("Any", scores), nx=True)
+            self._redis.zadd(self._keys.searches, cast("Any", scores), xx=True)
+
+    def end_searches(self, order_keys: Iterable[str]) -> None:
+        """Forget that a person wants these orders to be searched for: they were, or are not in doubt any more."""
+        if ended := list(order_keys):
+            self._redis.zrem(self._keys.searches, *ended)
 
     def _read(self, scores: dict[str, int], matches: Callable[[str], bool]) -> Iterator[StuckOrder]:
         chosen = [key for key in scores if matches(key)]
