@@ -1,4 +1,4 @@
-"""Fixtures: settings and runtimes; servers, clients and a certificate for the tests of HTTP."""
+"""Fixtures: settings, runtimes and the console; servers, clients and a certificate for the tests of HTTP."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from support.console import Consoles, running_console
 from support.http_calls import SECRET, Make, Serve
 from support.http_server import Answerer, Server, reply
 from support.settings_texts import Configured
@@ -35,6 +36,14 @@ def configured(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest
 def rt(configured: Configured) -> Runtime:
     """Return a runtime that routes one RetailCRM account to one Dropday account; nothing listens at either address."""
     return configured.open()
+
+
+@pytest.fixture
+def consoles(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
+    """Yield the console over the settings of `rt`."""
+    assert rt
+    with running_console(monkeypatch) as consoles:
+        yield consoles
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tasks.sweep
-from support.console import Consoles, running_console
 from support.console_world import SETTINGS, fill
 from support.settings_texts import SECRET_KEY
 from worker.settings.maintenance import Window
@@ -18,8 +17,7 @@ from worker.store.audit import read_audit
 from worker.store.redis import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from support.console import Consoles
     from support.settings_texts import Configured
     from worker.runtime import Runtime
 
@@ -30,13 +28,6 @@ def rt(configured: Configured) -> Runtime:
     rt = configured.open(text)
     fill(rt)
     return rt
-
-
-@pytest.fixture
-def consoles(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
-    assert rt
-    with running_console(monkeypatch) as consoles:
-        yield consoles
 
 
 def nudged(rt: Runtime) -> list[tuple[str, str]]:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.console import Browser, Consoles, running_console
 from support.console_world import SETTINGS, fill
 from worker.store.audit import read_audit
 from worker.web.paths import correct_path, order_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from support.console import Browser, Consoles
     from support.settings_texts import Configured
     from worker.runtime import Runtime
 
@@ -29,12 +27,6 @@ def rt(configured: Configured) -> Runtime:
     rt = configured.open(SETTINGS)
     fill(rt)
     return rt
-
-
-@pytest.fixture
-def consoles(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
-    with running_console(monkeypatch) as consoles:
-        yield consoles
 
 
 def form_of(page: str) -> dict[str, str]:

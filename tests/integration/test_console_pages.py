@@ -31,8 +31,6 @@ from worker.web.paths import decision_path, order_path
 from worker.web.words import DECISIONS as WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydantic import BaseModel
 
     from support.console import Browser
@@ -51,12 +49,6 @@ def rt(configured: Configured) -> Runtime:
     rt = configured.open(SETTINGS)
     fill(rt)
     return rt
-
-
-@pytest.fixture
-def consoles(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
-    with running_console(monkeypatch) as consoles:
-        yield consoles
 
 
 def state(rt: Runtime, key: str, target: str = "warehouse") -> str:

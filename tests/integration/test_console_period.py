@@ -22,8 +22,6 @@ from worker.store.audit import Actor, record
 from worker.store.orders.days import Days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from support.settings_texts import Configured
     from worker.runtime import Runtime
 
@@ -33,13 +31,6 @@ def rt(configured: Configured) -> Runtime:
     rt = configured.open(SETTINGS)
     fill(rt)
     return rt
-
-
-@pytest.fixture
-def consoles(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
-    assert rt
-    with running_console(monkeypatch) as consoles:
-        yield consoles
 
 
 def test_home_shows_the_hours_of_today_and_of_the_day_that_is_chosen(consoles: Consoles, rt: Runtime) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.console import Consoles, running_console
 from support.console_world import DELIVERED, PERSONAL, SETTINGS, an_order, fill, put
 from support.pipeline import log_lines
 from tasks.accept import accept
@@ -20,8 +19,7 @@ from worker.store.orders.held_data import Place
 from worker.web.paths import order_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from support.console import Consoles
     from support.settings_texts import Configured
     from worker.runtime import Runtime
 
@@ -33,13 +31,6 @@ def rt(configured: Configured) -> Runtime:
     rt = configured.open(SETTINGS)
     fill(rt)
     return rt
-
-
-@pytest.fixture
-def consoles(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consoles]:
-    assert rt
-    with running_console(monkeypatch) as consoles:
-        yield consoles
 
 
 def of_grace(rt: Runtime, external_id: str, part: str = "customer", email: str = EMAIL) -> None:
