@@ -45,7 +45,7 @@ class ForkedSandbox:
 
 
 def _serve(options: list[str], writer: Connection) -> None:
-    """Run the simulator in this process until it is told to stop, or the process that forks them has ended."""
+    """Run the simulator in this process until it is stopped, or the process that forks simulators has ended."""
     sys.argv[1:] = [*options, "--parent", str(os.getppid())]
     with open(writer.fileno(), "w", encoding="utf-8", closefd=False) as sys.stdout:
         runpy.run_module("worker.lab.sandbox", run_name="__main__", alter_sys=True)

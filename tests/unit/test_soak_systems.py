@@ -1,4 +1,4 @@
-"""The systems of the soak answer whatever an adapter asks them, after the latency that is wanted."""
+"""The systems of the soak answer every request of an adapter, after the configured latency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Move the cursor of a provider by hand: what would happen, and the move; one of two people who do it at once wins."""
+"""Move the cursor of a provider by hand: the preview, and the move. Of two people who do it at once, one succeeds."""
 
 from __future__ import annotations
 

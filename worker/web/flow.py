@@ -1,4 +1,4 @@
-"""The orders of the last days, and of the hours of one, as pictures: how many were taken in and delivered."""
+"""The orders of the last days, and of the hours of one, as pictures: how many were accepted and delivered."""
 
 from __future__ import annotations
 

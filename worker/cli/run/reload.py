@@ -67,7 +67,7 @@ def command(*, dry_run: bool, in_use: Path | None) -> None:
 
 @contextmanager
 def _recorded(settings: Settings) -> Iterator[Act]:
-    """Record the reload in the audit log. While Redis is away it goes on without a record, and says so."""
+    """Record the reload in the audit log. Without Redis, the reload continues, and reports that there is no record."""
     with ExitStack() as stack:
         act = unrecorded()
         try:
