@@ -119,9 +119,9 @@ def test_a_search_for_an_e_mail_address_needs_no_right_that_the_users_lack(
     monkeypatch.setenv("THE_REDIS", server.url(user))
     monkeypatch.setattr("worker.store.orders.held_data._AT_ONCE", 1)
     with Runtime(read_settings()) as rt:
-        found, part = find_by_email(rt, PERSONAL[2], Place(), 0.0)
+        first, part = find_by_email(rt, PERSONAL[2], Place(), 0.0)
         assert part.place is not None
         assert 0 <= part.share < 1
-        found, _ = find_by_email(rt, PERSONAL[2], part.place, 60.0)
-    assert "shop-nl:02" in {order.key for order in found}
+        others, _ = find_by_email(rt, PERSONAL[2], part.place, 60.0)
+    assert "shop-nl:02" in {order.key for order in (*first, *others)}  # Redis decides which part has it
     assert server.take_refusals() == []
