@@ -21,7 +21,7 @@ from worker.http.call import measure_calls
 from worker.http.task_time import is_over
 from worker.process.stopping import stopping
 from worker.store.limits.limiter import use_spare_slots
-from worker.store.orders.drains import Claim, Outcome
+from worker.store.orders.drains import BREAKER, Claim, Outcome
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Sending:
         self._found = self._progress = True
         #: Whether no call may begin until those under way have ended, and why.
         self._stopped, self._closed, self._refused = False, False, ""
+        #: Calls in a row that failed.
+        self._failures = 0
         self._error: Exception | None = None
         #: How many orders were settled with each event, and why the target refused the credentials.
         self.counts: Counter[str] = Counter()
@@ -308,8 +310,10 @@ class Sending:
             return
         self._put_aside(zip(job.claims, made.outcomes, strict=True))
         for outcome in made.outcomes:
-            # A limit, maintenance or wrong credentials stop every order of the lane, not only this one.
-            self._stopped = self._stopped or outcome.kind == "snooze"
+            self._failures = self._failures + 1 if outcome.kind == "retry" else 0
+            # A limit, maintenance or wrong credentials stop every order of the lane, not only this one. What an
+            # unavailable target would be sent next is left to another host: it may be this one that does not reach it.
+            self._stopped = self._stopped or outcome.kind == "snooze" or self._failures >= BREAKER
             if outcome.code == AuthFailed.code:
                 self._refused = outcome.detail
 

@@ -17,6 +17,7 @@ from support.fake_runtime import FakeRuntime, Shop
 from support.gates import pass_gate
 from support.orders import order
 from support.redis_text import members
+from tasks.sending import Sending
 from worker.errors import TargetDown, Unavailable
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope
@@ -53,6 +54,11 @@ def pass_time(rt: FakeRuntime, seconds: float) -> None:
         pipe.execute()
     if until := redis.hget(keys.lane, "closed_until"):
         redis.hset(keys.lane, "closed_until", int(until) - round(seconds * 1000))
+
+
+def closed_for(rt: FakeRuntime) -> float:
+    """Return for how many seconds the breaker keeps the lane closed."""
+    return (int(rt.redis.hget(rt.lanes["t"].keys.lane, "closed_until") or 0) - rt.cursors.now()) / 1000
 
 
 # Pauses
@@ -168,10 +174,9 @@ def test_an_open_breaker_sends_one_probe_and_a_failed_probe_closes_the_lane_for_
         drain.leave()
     pauses = []
     for _ in range(9):
-        closed_until = int(redis.hget(lane.keys.lane, "closed_until") or 0)
-        pauses.append(round((closed_until - rt.cursors.now()) / 1000))
+        pauses.append(round(closed_for(rt)))
         assert lane.drain().claim(5) == [], "closed"
-        pass_time(rt, pauses[-1] + 1)
+        pass_time(rt, pauses[-1] + 3)
         with lane.drain() as first, lane.drain() as second:
             claims = first.claim(5)
             assert len(claims) == 1, "exactly one probe"
@@ -179,11 +184,71 @@ def test_an_open_breaker_sends_one_probe_and_a_failed_probe_closes_the_lane_for_
             assert first.settle([(claims[0], failure)]) == ["queued"]
             first.leave()
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    pass_time(rt, 61)
+    pass_time(rt, 63)
     with lane.drain() as drain:
         (probe,) = drain.claim(5)
         drain.settle([(probe, Outcome("delivered", extra="1"))])
         assert len(drain.claim(5)) == 5, "open"
+
+
+def test_calls_that_began_before_the_lane_was_closed_do_not_close_it_for_longer(redis: Redis) -> None:
+    rt = FakeRuntime(redis, Shop([]))
+    lane = rt.lanes["t"]
+    lane.concurrency = 64
+    accept(rt, 20)
+    failure = Outcome("retry", "unavailable", "refused")
+    with lane.drain() as drain, lane.drain() as other:
+        claims, late = drain.claim(12), other.claim(2)
+        drain.settle([(claim, failure) for claim in claims])
+        assert 0 < closed_for(rt) <= 1
+        assert [int(rt.state(claim.key.removeprefix("shop:")).get("tries", 0)) for claim in claims] == [1] * 5 + [0] * 7
+        pass_time(rt, 2)
+        assert drain.claim(5) == [], "calls are under way"
+        other.settle([(claim, failure) for claim in late])
+        assert closed_for(rt) < 0
+        assert len(drain.claim(5)) == 1, "a probe"
+    assert lane.status()["failures"] == 14
+
+
+def test_after_a_failed_probe_the_workers_of_other_hosts_go_first(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rt = FakeRuntime(redis, Shop([]))
+    lane = rt.lanes["t"]
+    accept(rt, 20)
+    monkeypatch.setattr("socket.gethostname", lambda: "cut-off")
+    failure = Outcome("retry", "unavailable", "timeout")
+    with lane.drain() as drain:
+        drain.settle([(claim, failure) for claim in drain.claim(BREAKER)])
+        pass_time(rt, 1.1)
+        drain.settle([(claim, failure) for claim in drain.claim(5)])
+        pass_time(rt, 2.1)
+        assert drain.claim(5) == []
+        assert 0 < drain.closed <= 1
+    with lane.drain() as same:
+        assert same.claim(5) == []
+    monkeypatch.setattr("socket.gethostname", lambda: "well-connected")
+    with lane.drain() as other:
+        other.settle([(claim, failure) for claim in other.claim(5)])
+        pass_time(rt, 4.1)
+    monkeypatch.setattr("socket.gethostname", lambda: "cut-off")
+    with lane.drain() as again:
+        (probe,) = again.claim(5)
+        again.settle([(probe, failure)])
+        pass_time(rt, 10.1)
+    with lane.drain() as alone:
+        assert len(alone.claim(5)) == 1, "no other host took it"
+
+
+def test_a_drain_whose_calls_fail_leaves_what_it_holds_to_others(redis: Redis) -> None:
+    rt = FakeRuntime(redis, Shop([]))
+    accept(rt, 20)
+    rt.warehouse.trouble = [Unavailable("timeout")] * 20
+    with rt.lanes["t"].drain() as drain, Sending(rt, rt.lanes["t"], drain) as sending:
+        while sending.advance(time.monotonic() + 10):
+            pass
+    assert len(rt.warehouse.trouble) == 20 - BREAKER
+    assert {rt.state(str(n))["state"] for n in range(20)} == {"queued"}
 
 
 def test_a_target_that_is_down_for_twelve_hours_buries_nothing_and_is_drained_at_its_rate_afterwards(

@@ -154,7 +154,7 @@ def _state(answer: _Answer, note: tuple[int, str], quarantine: float, now: float
     if answer.noted is not None:
         waiting.append(note[0])
     return LaneState(
-        fields={name: int(value) for name, value in known.items() if name != "paused"},
+        fields={name: int(value) for name, value in known.items() if name not in keys.LANE_TEXTS},
         queued=answer.queued,
         due=answer.due,
         retrying=answer.queued - answer.due - answer.bulk,

@@ -35,6 +35,7 @@ local now = math.floor(micros / 1000)
 local stamp = string.format('%.0f', now)
 local BULK_OFFSET = 1125899906842624 -- see accept.lua
 local KEEP_PLACE_MS = 600000
+local MOST_AHEAD_MS = 2000
 lease_ms = tonumber(lease_ms)
 
 local windows = {}
@@ -77,6 +78,9 @@ local function free_calls()
   return free
 end
 
+-- Return the host in the name of a drain, or in that of the holder of a claim.
+local function host_of(name) return string.match(name, '^(.+)%-%d+%-%x+') end
+
 local function is_suspect(key) return tonumber(redis.call('HGET', record_prefix .. key, 'lost') or 0) > 1 end
 
 -- Return whether a drain remains for fresh orders if this one does bulk work.
@@ -98,7 +102,7 @@ if not beat and redis.call('ZCOUNT', drains, now - lease_ms, '+inf') >= tonumber
 local free = free_calls()
 if not beat and free < 1 then return {'full', 0} end
 
-local keys, bulk_in_hand = {}, 0
+local keys, bulk_in_hand, is_probe = {}, 0, false
 for _, key in ipairs(redis.call('SMEMBERS', claims)) do
   if not held[key] then
     keys[#keys + 1] = key
@@ -109,7 +113,7 @@ for _, key in ipairs(redis.call('SMEMBERS', claims)) do
   end
 end
 if #keys == 0 then
-  local state = redis.call('HMGET', lane, 'paused', 'closed_until', 'failures')
+  local state = redis.call('HMGET', lane, 'paused', 'closed_until', 'failures', 'closings', 'probe')
   if state[1] then return leave('paused', 0) end
   local open_at = tonumber(state[2] or 0)
   if now < open_at then return leave('closed', open_at - now) end
@@ -127,6 +131,10 @@ if #keys == 0 then
     for _, other in ipairs(redis.call('ZRANGE', drains, 0, -1)) do
       if other ~= drain and redis.call('SCARD', claims_prefix .. other) > 0 then return leave('closed', 1000) end
     end
+    -- The last probe failed, and it may be its host that does not reach the target: the others go first.
+    local again_at = open_at + math.min(MOST_AHEAD_MS, 250 * 2 ^ tonumber(state[4] or 0))
+    if state[5] and host_of(state[5]) == host_of(drain) and now < again_at then return leave('closed', again_at - now) end
+    is_probe = true
   end
 
   local function take(from, to, count)
@@ -154,6 +162,7 @@ redis.call('ZADD', drains, now, drain)
 width = math.max(needed, math.min(width, free), 1)
 redis.call('HSET', widths, drain, width)
 local holder = drain .. ' ' .. number
+if is_probe then redis.call('HSET', lane, 'probe', holder) end
 local any_combined = redis.call('EXISTS', combined) == 1
 local response = {'orders', width}
 for _, key in ipairs(keys) do

@@ -244,7 +244,7 @@ class Lane:
                 pipe.scard(k.claims + drain)
             retry_later, *claimed = pipe.execute()
         status: dict[str, int | str] = {
-            name: value if name == "paused" else int(value) for name, value in fields.items()
+            name: value if name in keys.LANE_TEXTS else int(value) for name, value in fields.items()
         }
         status |= {"queued": due, "retry_later": retry_later, "backfilled": backfilled}
         status |= {"in_flight": sum(claimed), "drains": len(drains)}

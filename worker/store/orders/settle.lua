@@ -28,6 +28,9 @@ breaker = tonumber(breaker)
 
 local function count(name) redis.call('HINCRBY', lane, name, 1) end
 
+-- The target is available: the breaker closes.
+local function note_response() redis.call('HDEL', lane, 'failures', 'closed_until', 'closings', 'probe') end
+
 -- include log.lua
 
 -- include combine.lua
@@ -100,7 +103,7 @@ local function deliver(key, record, outcome, target_id, fingerprint)
   log(key, (is_change and outcome .. ' ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
   if is_change then tally(now, key, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
-  redis.call('HDEL', lane, 'failures', 'closed_until')
+  note_response()
   if outcome == 'cancelled' then leave_target(key) end
   if changed then
     local known = redis.call('HMGET', record, 'change', 'stop')
@@ -116,22 +119,24 @@ local function deliver(key, record, outcome, target_id, fingerprint)
   return 'delivered'
 end
 
--- Count a failure; return whether the breaker was open before it. Every failure in a row counts: from `breaker` on the whole lane waits, longer each
--- time, and no order loses a try. A failed call for many orders is one failure, and a response that does not settle an order is none.
+-- Count a failure; return whether the breaker was open before it. Every failure in a row counts: from `breaker` on the whole lane waits, and no order loses
+-- a try. Only a failed probe closes it again, for longer each time: the other calls began before it closed, and say nothing new.
+-- A failed call for many orders is one failure, and a response that does not settle an order is none.
 -- What is misdirected costs a try only if another order succeeded since the last failure: otherwise the lane is at fault.
-local function count_failure(outcome, code)
+local function count_failure(record, outcome, code)
   local tolerated = code == 'misdirected' and 1 or breaker
   if outcome == 'retry_uncounted' then return tonumber(redis.call('HGET', lane, 'failures') or 0) > tolerated end
   local failures = redis.call('HINCRBY', lane, 'failures', 1)
-  if failures < breaker then return failures > tolerated end
-  local wait = math.min(60000, 1000 * 2 ^ math.min(failures - breaker, 10))
-  redis.call('HSET', lane, 'closed_until', string.format('%.0f', now + wait))
+  if failures == breaker or (failures > breaker and redis.call('HGET', lane, 'probe') == redis.call('HGET', record, 'drain')) then
+    local wait = math.min(60000, 500 * 2 ^ math.min(redis.call('HINCRBY', lane, 'closings', 1), 10))
+    redis.call('HSET', lane, 'closed_until', string.format('%.0f', now + wait))
+  end
   return failures > tolerated
 end
 
 local function retry(key, record, outcome, code, detail, delay_ms)
   local tries = tonumber(redis.call('HGET', record, 'tries') or 0)
-  if not count_failure(outcome, code) then tries = redis.call('HINCRBY', record, 'tries', 1) end
+  if not count_failure(record, outcome, code) then tries = redis.call('HINCRBY', record, 'tries', 1) end
   if tries < tonumber(max_tries) or reason_to_withdraw(record) then
     log(key, 'retry ' .. tries .. ' ' .. code .. ' ' .. detail)
     count('retried')
@@ -175,7 +180,7 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
   if outcome == 'delivered' or outcome == 'existed' or outcome == 'updated' or outcome == 'cancelled' then
     return deliver(key, record, outcome, extra, fingerprint)
   elseif outcome == 'pending' then
-    redis.call('HDEL', lane, 'failures', 'closed_until')
+    note_response()
     if redis.call('HGET', record, 'step') ~= extra then
       redis.call('HSET', record, 'step', extra, 'tried', fingerprint)
       log(key, 'pending ' .. extra)
@@ -212,7 +217,7 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
     redis.call('HDEL', record, 'hold')
     return finish(key, record, 'held', held, code, detail)
   end
-  redis.call('HDEL', lane, 'failures', 'closed_until') -- the target responded, so it is available
+  note_response() -- the target responded, so it is available
   redis.call('HDEL', record, 'uncertain') -- and it refused the order, so it does not have it
   if redis.call('HEXISTS', record, 'done') == 0 then redis.call('HDEL', record, 'sent_fields', 'tried_fields') end
   if has_changed(record, fingerprint) or redis.call('HEXISTS', record, 'left_out') == 1 then

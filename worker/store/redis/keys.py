@@ -23,6 +23,10 @@ AUDIT: Final = "intake:audit"
 AUDIT_BYTES: Final = "intake:audit:bytes"
 
 
+#: The fields of a lane's hash that are texts; all others are whole numbers.
+LANE_TEXTS: Final = frozenset({"paused", "probe"})
+
+
 @dataclass(frozen=True, slots=True)
 class LaneKeys:
     """The keys of one lane; `claims` is followed by a drain, `order`, `payload` and `history` by an order key."""
