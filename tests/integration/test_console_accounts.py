@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 import tasks.sweep
+from integration.test_console_correct import form_of
 from support.console_world import SETTINGS, fill
 from support.settings_texts import SECRET_KEY
 from worker.settings.maintenance import Window
 from worker.store.audit import read_audit
 from worker.store.redis import keys
+from worker.web.pages.pause import _account as account_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from support.console import Consoles
     from support.settings_texts import Configured
     from worker.runtime import Runtime
+    from worker.web.visit import Visit
 
 
 @pytest.fixture
@@ -131,6 +137,44 @@ def test_of_two_people_who_pause_one_wins(consoles: Consoles, side: str) -> None
     lost = second.send(f"/{side}/pause", {"reason": "Other", "length": ""})
     assert lost.status_code == 409
     assert "is paused already: “Stock”" in lost.text
+    form = form_of(second.get(f"/{side}/pause").text)
+    assert first.send(f"/{side}/resume", {"seen": form["seen"]}).status_code == 303
+    assert first.send(f"/{side}/pause", {"reason": "Other", "length": ""}).status_code == 303
+    # The second person resumes what is not the pause that was shown.
+    lost = second.send(f"/{side}/resume", form)
+    assert lost.status_code == 409
+    assert "is paused already: “Other”" in lost.text
+
+
+@pytest.mark.parametrize("side", ["targets/warehouse", "providers/shop-nl"])
+def test_a_pause_between_the_look_and_the_act_is_not_replaced(
+    consoles: Consoles, rt: Runtime, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator, look, name = consoles.as_role("operator"), account_of, side.partition("/")[2]
+    pause = rt.lanes[name].pause if name == "warehouse" else partial(rt.cursors.pause, name)
+    resume = rt.lanes[name].resume if name == "warehouse" else partial(rt.cursors.resume, name)
+
+    def meanwhile(act: Callable[[], object]) -> None:
+        acts = [act]
+
+        def seen_before(visit: Visit) -> tuple[str, bool, str | None]:
+            seen = look(visit)
+            if acts:
+                acts.pop()()
+            return seen
+
+        monkeypatch.setattr("worker.web.pages.pause._account", seen_before)
+
+    meanwhile(lambda: pause("Stock"))
+    lost = operator.send(f"/{side}/pause", {"reason": "Other", "length": ""})
+    assert lost.status_code == 409
+    assert "is paused already: “Stock”" in lost.text
+    form = form_of(operator.get(f"/{side}/pause").text)
+    meanwhile(resume)
+    lost = operator.send(f"/{side}/resume", form)
+    assert lost.status_code == 409
+    assert "is not paused any more" in lost.text
+    assert [act.outcome for act in read_audit(rt.redis)] == ["failed: Refused"] * 2
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from integration.test_console_correct import form_of
 from schemas.order import Address, Customer, Line
 from support.console import Consoles, running_console
 from support.console_world import PERSONAL, SETTINGS, an_order, fill, put
@@ -413,8 +414,9 @@ def test_an_account_is_paused_and_resumed(consoles: Consoles, rt: Runtime, side:
     home = operator.get("/").text
     assert "Stocktaking" in home
     assert f'href="{path}">Resume it</a>' in home
-    assert f"Resume {name}?" in operator.get(path).text
-    operator.send(f"/{side}/resume", at=path)
+    page = operator.get(path).text
+    assert f"Resume {name}?" in page
+    operator.send(f"/{side}/resume", form_of(page))
     assert "Stocktaking" not in operator.get("/").text
     assert [(record.action, record.accounts) for record in read_audit(rt.redis)] == [
         ("resume", (name,)),

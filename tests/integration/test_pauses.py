@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +91,36 @@ def test_a_pause_without_an_end_replaces_a_timed_pause(redis: Redis) -> None:
     assert rt.lanes["t"].status()["paused"] == "401: the key is wrong"
     rt.lanes["t"].resume()
     assert "paused" not in rt.lanes["t"].status()
+
+
+@pytest.mark.parametrize("side", ["target", "provider"])
+def test_of_people_who_pause_and_resume_at_once_one_acts(redis: Redis, side: str) -> None:
+    rt = FakeRuntime(redis, Shop([]))
+    lane = rt.lanes["t"]
+    pause = lane.pause if side == "target" else partial(rt.cursors.pause, "shop")
+    resume = lane.resume if side == "target" else partial(rt.cursors.resume, "shop")
+
+    def state() -> tuple[object, bool]:
+        status = lane.status() if side == "target" else rt.cursors.status("shop")
+        return status.get("paused"), "paused_until" in status
+
+    assert [pause("first", 60, seen=""), pause("second", seen="")] == [True, False]
+    assert state() == ("first", True)
+    assert [resume(seen="another"), resume(seen="")] == [False, False]
+    assert state() == ("first", True)
+    assert [resume(seen="first"), resume(seen="first")] == [True, False]
+    assert state() == (None, False)
+    # A worker whose key is refused pauses whatever there is; a reason is never empty.
+    assert [pause("", 60), pause("the key is wrong"), resume(), resume()] == [True] * 4
+    assert pause("")
+    assert state() == ("by hand", False)
+
+
+def test_the_pause_command_names_the_pause_that_it_replaces(make_pipeline: MakePipeline) -> None:
+    make_pipeline(1).open()
+    assert "instead" not in intake("pause", "dropday", "--reason", "stocktaking").output
+    again = " ".join(intake("pause", "dropday", "--for", "2h", "--reason", "audit").output.split())
+    assert "UTC instead of its pause (stocktaking)." in again
 
 
 def test_the_pause_command_takes_a_duration_or_a_time_and_status_shows_it(make_pipeline: MakePipeline) -> None:

@@ -28,6 +28,12 @@ def _account(name: str) -> tuple[Runtime, str | None, str | None]:
     return rt, provider, target
 
 
+def _reasons(rt: Runtime, provider: str | None, target: str | None) -> list[str]:
+    """Return why this account is paused; nothing if it is not."""
+    statuses = (rt.cursors.status(provider) if provider else {}, rt.lanes[target].status() if target else {})
+    return list(dict.fromkeys(str(status["paused"]) for status in statuses if "paused" in status))
+
+
 def _seconds_until(text: str, now: datetime) -> float:
     """Return the seconds from `now` to a time, or to the next time of day like this; UTC unless the text has a zone."""
     try:
@@ -68,15 +74,17 @@ def pause(*, name: str, length: float | None, until: str | None, reason: str, dr
     now = redis_time(rt)
     seconds = _seconds_until(until, now) if until else length
     end = "" if seconds is None else f" until {now + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC"
+    replaced = "; ".join(_reasons(rt, provider, target))
+    instead = f" instead of its pause ({replaced})" if replaced else ""
     if dry_run:
-        say(f"{name} would be paused{end or ' until it is resumed'}. Nothing was changed.")
+        say(f"{name} would be paused{end or ' until it is resumed'}{instead}. Nothing was changed.")
         return
-    with recorded(rt, name, reason=reason, until=end.removeprefix(" until ")):
+    with recorded(rt, name, reason=reason, until=end.removeprefix(" until "), was=replaced):
         if provider:
             rt.cursors.pause(provider, reason, seconds)
         if target:
             rt.lanes[target].pause(reason, seconds)
-    say(f"{name} is paused{end}. Next: intake resume {name}")
+    say(f"{name} is paused{end}{instead}. Next: intake resume {name}")
 
 
 @click.command("resume", epilog=examples("intake resume warehouse"))
@@ -89,11 +97,7 @@ def resume(*, name: str, dry_run: bool) -> None:
     NAME is polled, or sent to, at once.
     """
     rt, provider, target = _account(name)
-    reasons = dict.fromkeys(
-        str(status["paused"])
-        for status in (rt.cursors.status(provider) if provider else {}, rt.lanes[target].status() if target else {})
-        if "paused" in status
-    )
+    reasons = _reasons(rt, provider, target)
     if not reasons:
         click.echo(f"{name} is not paused: there is nothing to do.")
         return

@@ -190,13 +190,13 @@ class Cursors:
         """Ask for a poll with the next sweep, whenever the last one was."""
         self.scripts(catalog.NOTE, ["asked", "1"], hash=self.key(provider), counter="", forgotten="")
 
-    def pause(self, provider: str, reason: str, seconds: float | None = None) -> None:
-        """Stop polling for `seconds`, or until resumed."""
-        Pause(self.redis, self.key(provider)).begin(reason, seconds)
+    def pause(self, provider: str, reason: str, seconds: float | None = None, *, seen: str | None = None) -> bool:
+        """Stop polling for `seconds`, or until resumed; return False if the pause is another one than `seen`."""
+        return Pause(self.redis, self.key(provider)).begin(reason, seconds, seen)
 
-    def resume(self, provider: str) -> None:
-        """Poll again."""
-        Pause(self.redis, self.key(provider)).end()
+    def resume(self, provider: str, *, seen: str | None = None) -> bool:
+        """Poll again; return False if the pause is another one than `seen`."""
+        return Pause(self.redis, self.key(provider)).end(seen)
 
     def status(self, provider: str) -> dict[str, str]:
         """Return the state of the polls: value, started, finished, moved (ms), records, error, paused, paused_until."""

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from worker.store.redis import catalog, clock
+from worker.store.redis import catalog
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
     from redis import Redis
 
+_ANY: Final = "*"
+
 
 class Pause:
-    """Two fields of a hash: `paused` (the reason), and `paused_until` (ms on Redis' clock) if it ends automatically."""
+    """Two fields of a hash: `paused` (the reason), and `paused_until` (ms on Redis' clock) if it ends automatically.
+
+    Both methods take what the caller saw: the reason of the pause, "" for no pause, None for whatever there is. They
+    return False, and change nothing, if somebody else paused or resumed it meanwhile.
+    """
 
     def __init__(self, redis: Redis, key: str) -> None:
-        self._redis, self._key = redis, key
+        self._key = key
         self._scripts = Scripts(redis)
 
-    def begin(self, reason: str, seconds: float | None = None) -> None:
+    def begin(self, reason: str, seconds: float | None = None, seen: str | None = None) -> bool:
         """Pause for `seconds`, or until `end`."""
-        if seconds is None:
-            self._note(["paused", reason], forgotten="paused_until")
-            return
-        until = clock.now(self._redis) + int(seconds * 1000)
-        self._note(["paused", reason, "paused_until", until])
+        return self._write(reason or "by hand", seen, "" if seconds is None else int(seconds * 1000))
 
-    def _note(self, fields: list[str | int], forgotten: str = "") -> None:
-        self._scripts(catalog.NOTE, fields, hash=self._key, counter="", forgotten=forgotten)
-
-    def end(self) -> None:
+    def end(self, seen: str | None = None) -> bool:
         """End the pause."""
-        self._redis.hdel(self._key, "paused", "paused_until")
+        return self._write("", seen)
+
+    def _write(self, reason: str, seen: str | None, duration_ms: int | str = "") -> bool:
+        seen = _ANY if seen is None else seen
+        return bool(self._scripts(catalog.PAUSE, hash=self._key, wanted=reason, seen=seen, duration_ms=duration_ms))

@@ -200,13 +200,13 @@ class Lane:
         """Note that the target is asked for its orders in doubt now: the next time is `ASK_EVERY` later."""
         self.scripts(catalog.NOTE, ["asked", clock.now(self.redis)], hash=self.keys.lane, counter="", forgotten="")
 
-    def pause(self, reason: str, seconds: float | None = None) -> None:
-        """Send nothing for `seconds`, or until resumed."""
-        self._pause.begin(reason, seconds)
+    def pause(self, reason: str, seconds: float | None = None, *, seen: str | None = None) -> bool:
+        """Send nothing for `seconds`, or until resumed; return False if the pause is another one than `seen`."""
+        return self._pause.begin(reason, seconds, seen)
 
-    def resume(self) -> None:
-        """Send again."""
-        self._pause.end()
+    def resume(self, *, seen: str | None = None) -> bool:
+        """Send again; return False if the pause is another one than `seen`."""
+        return self._pause.end(seen)
 
     def held_keys(self) -> list[str]:
         """Return the keys of the held orders, the longest held first."""

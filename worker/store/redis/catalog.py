@@ -221,6 +221,7 @@ ALARM: Final = Script(
     each=("destination",),
 )
 SIGN: Final = Script("sign", keys=("signs", "files"), args=("name", "file"))
+PAUSE: Final = Script("pause", keys=("hash",), args=("wanted", "seen", "duration_ms"))
 UNPAUSE: Final = Script("unpause", keys=("hash",))
 
 # Time

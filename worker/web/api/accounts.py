@@ -87,9 +87,11 @@ def _pausing(*, target: bool) -> Callable[[Asked], dict[str, str]]:
             raise Problem(409, "changed", f"It is paused already ({paused}). Nothing was done.")
         with _recorded(asked, "pause", name, wish.reason, seconds=wish.seconds):
             if target:
-                asked.rt.lanes[name].pause(wish.reason, wish.seconds)
+                done = asked.rt.lanes[name].pause(wish.reason, wish.seconds, seen="")
             else:
-                asked.rt.cursors.pause(name, wish.reason, wish.seconds)
+                done = asked.rt.cursors.pause(name, wish.reason, wish.seconds, seen="")
+            if not done:
+                raise Problem(409, "changed", "Someone else paused it meanwhile. Nothing was done.")
         return _done(f"{name} is paused.")
 
     return pause
@@ -101,10 +103,9 @@ def _resuming(*, target: bool) -> Callable[[Asked], dict[str, str]]:
         if (paused := _paused(asked, name, target=target)) is None:
             raise Problem(409, "changed", "It is not paused, or not any more. Nothing was done.")
         with _recorded(asked, "resume", name, was=paused):
-            if target:
-                asked.rt.lanes[name].resume()
-            else:
-                asked.rt.cursors.resume(name)
+            lanes, cursors = asked.rt.lanes, asked.rt.cursors
+            if not (lanes[name].resume(seen=paused) if target else cursors.resume(name, seen=paused)):
+                raise Problem(409, "changed", "Someone else resumed it meanwhile. Nothing was done.")
         return _done(f"{name} is resumed.")
 
     return resume
@@ -141,7 +142,8 @@ def _stop(asked: Asked) -> dict[str, str]:
     name = _name(asked)
     _require_backfill(asked, name, "running")
     with _recorded(asked, "backfill", name, stop=True):
-        asked.rt.backfills.pause(name, "stopped")
+        if not asked.rt.backfills.pause(name, "stopped", seen=""):
+            raise Problem(409, "changed", "Someone else stopped it meanwhile. Nothing was done.")
     return _done("The backfill is stopped. What was accepted is still sent.")
 
 
@@ -149,7 +151,8 @@ def _continue(asked: Asked) -> dict[str, str]:
     name = _name(asked)
     _require_backfill(asked, name, "stopped")
     with _recorded(asked, "backfill", name, resume=True):
-        asked.rt.backfills.resume(name)
+        if not asked.rt.backfills.resume(name, seen="stopped"):
+            raise Problem(409, "changed", "Someone else continued it meanwhile. Nothing was done.")
     return _done("The backfill continues with the next sweep.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from worker.durations import parse_duration
@@ -35,24 +36,39 @@ def _account(visit: Visit) -> tuple[str, bool, str | None]:
     return name, is_target, str(status["paused"]) if "paused" in status else None
 
 
+def _digest(paused: str | None) -> str:
+    """Return what the form carries of the pause that it shows: a browser changes line ends and spaces of a text."""
+    return "" if paused is None else hashlib.sha256(paused.encode()).hexdigest()[:16]
+
+
 def _show(visit: Visit) -> Response:
     name, is_target, paused = _account(visit)
-    return visit.render("pause.html", name=name, is_target=is_target, paused=paused, lengths=_LENGTHS)
+    return visit.render(
+        "pause.html", name=name, is_target=is_target, paused=paused, seen=_digest(paused), lengths=_LENGTHS
+    )
+
+
+def _faster(visit: Visit) -> Refused:
+    """Return the refusal for a person whom another one forestalled."""
+    name, _, paused = _account(visit)
+    now = "is not paused any more" if paused is None else f"is paused already: “{paused}”"
+    return Refused(409, "Someone else was faster", f"{name} {now}. Nothing was done. Open the page again to change it.")
 
 
 def _pause(visit: Visit) -> Response:
     name, is_target, paused = _account(visit)
     if paused is not None:
-        text = f"{name} is paused already: “{paused}”. Nothing was done. Resume it first, to pause it otherwise."
-        raise Refused(409, "Someone else paused it first", text)
+        raise _faster(visit)
     length = visit.entry("length")
     seconds = parse_duration(length) if length in _LENGTHS and length else None
     reason = visit.entry("reason")[:_LONGEST] or "from the console"
     with visit.recorded("pause", name, reason=reason, length=length or None):
         if is_target:
-            visit.rt.lanes[name].pause(reason, seconds)
+            done = visit.rt.lanes[name].pause(reason, seconds, seen="")
         else:
-            visit.rt.cursors.pause(name, reason, seconds)
+            done = visit.rt.cursors.pause(name, reason, seconds, seen="")
+        if not done:
+            raise _faster(visit)
     return visit.redirect("/", f"{name} is paused.")
 
 
@@ -60,11 +76,12 @@ def _resume(visit: Visit) -> Response:
     name, is_target, paused = _account(visit)
     if paused is None:
         return visit.redirect("/", f"{name} was resumed already.")
+    if visit.entry("seen") != _digest(paused):
+        raise _faster(visit)
     with visit.recorded("resume", name, was=paused):
-        if is_target:
-            visit.rt.lanes[name].resume()
-        else:
-            visit.rt.cursors.resume(name)
+        done = visit.rt.lanes[name].resume(seen=paused) if is_target else visit.rt.cursors.resume(name, seen=paused)
+        if not done:
+            raise _faster(visit)
     return visit.redirect("/", f"{name} is resumed.")
 
 
