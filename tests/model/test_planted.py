@@ -1,13 +1,14 @@
 """Planted bugs that duplicate orders: the machine finds each one and reports it in a few steps.
 
-In `make test`, written steps lead to a duplicate, with the bug and without it; in `make prove` the machine has to find
-and shrink the steps to each one.
+In `make test`, written steps lead to a duplicate with each bug, and to none without it; in `make prove` the machine has
+to find and shrink the steps.
 """
 
 from __future__ import annotations
 
 import time
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,7 +27,7 @@ from model.ground import LONG, Ground
 from model.machine import Machine
 from model.running import numbered_steps, run
 from worker.store.orders.drains import Outcome
-from worker.store.redis import scripts
+from worker.store.redis import keys, scripts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +41,14 @@ SHORT = 10
 class Planted(Machine):
     """A smaller machine that shows a duplicate at once, because shrinking runs hundreds of examples on a real Valkey.
 
-    It leaves out most checks after each step, the run at the end (half of an example's time), operators, pushes, faults
-    of reading, other orders, slow drains, changed settings, steps of clocks, and losses of Redis. Losses have their own
-    machine (`Lossy`), because a loss ends most sequences that lead to other duplicates.
+    It leaves out most checks after each step, the run at the end (half of an example's time), operators, pushes,
+    backfills, faults of reading, other orders, slow drains, changed settings, steps of clocks, and losses of Redis.
+    Losses have their own machine (`Lossy`), because a loss ends most sequences that lead to other duplicates.
     """
 
     last: Machine
-    work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]  # a name that is no rule leaves the rule out
+    work = push = push_only = take = fetch = backfill = None  # type: ignore[assignment]  # a name that is no rule leaves the rule out
+    pause = resume = release = replay = refilter = None  # type: ignore[assignment]  # as above
     claim = send = settle = lose_redis = pass_a_month = None  # type: ignore[assignment]  # as above
     change_settings = fall_behind = fail_over = step_clock = None  # type: ignore[assignment]  # as above
     # `later` joins both: Hypothesis too seldom chooses two rules that make sense only in sequence.
@@ -56,6 +58,8 @@ class Planted(Machine):
     def start(self) -> None:
         self._step("start with an order that was read, by a provider that was read before")
         self.ground = Ground(self.redis, self.raw, Traits(), "update")
+        # An order that is older than the ledger is searched for in any case, which would hide what is planted.
+        self.redis.set(keys.EPOCH, 1)
         self._poll()
         self._write("a", "fine")
         self._poll()
@@ -131,33 +135,79 @@ def send_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.attempt, "_find", find)
 
 
+@dataclass(frozen=True)
+class Plant:
+    """A planted bug, and the steps that lead from the start to a duplicate."""
+
+    plant: Callable[[pytest.MonkeyPatch], None]
+    lead: Callable[[Any], None]
+    machine: type[Planted] = Planted
+
+
+def lose_the_response(machine: Planted, fault: str = "cut after") -> None:
+    machine.deliver(fault)
+    machine.later()
+    machine.deliver("")
+
+
+def die(machine: Planted) -> None:
+    lose_the_response(machine, "killed after")
+
+
+def change(machine: Planted) -> None:
+    machine.deliver("")
+    machine.write("finer")
+    machine.poll()
+    machine.deliver("")
+
+
+def lose_redis(machine: Lossy) -> None:
+    machine.deliver("")
+    machine.lose_redis()
+    machine.poll()
+    machine.poll()
+    machine.deliver("")
+
+
 PLANTS = {
-    "an order that may exist is sent again without asking": send_without_asking,
-    "the orders of a dead drain are freed as if they were never sent": in_lua(
-        "sweep", "redis.call('HSET', record, 'uncertain', '1')", ""
+    "an order that may exist is sent again without asking": Plant(send_without_asking, lose_the_response),
+    "the orders of a dead drain are freed as if they were never sent": Plant(
+        in_lua("sweep", "redis.call('HSET', record, 'uncertain', '1')", ""), die
     ),
-    "a lost response is not noted": in_lua(
-        "settle", "if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end", ""
+    "a lost response is not noted": Plant(
+        in_lua("settle", "if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end", ""),
+        lose_the_response,
     ),
-    "an order that changed after its delivery is treated as new": in_lua(
-        "accept",
-        "local state = known[1]",
-        "if known[4] then redis.call('DEL', record) end\n  local state = not known[4] and known[1]",
+    "an order that changed after its delivery is treated as new": Plant(
+        in_lua(
+            "accept",
+            "local state = known[1]",
+            "if known[4] then redis.call('DEL', record) end\n  local state = not known[4] and known[1]",
+        ),
+        change,
+    ),
+    "a new ledger treats every order as never sent": Plant(
+        in_lua(
+            "accept",
+            "if search or former ~= '' or must_ask(placed) then redis.call('HSET', record, 'uncertain', 'ask') end",
+            "",
+        ),
+        lose_redis,
+        Lossy,
     ),
 }
 
 
-@pytest.mark.parametrize("planted", [True, False])
+@pytest.mark.parametrize("planted", [True, False], ids=["planted", "as it is"])
+@pytest.mark.parametrize("bug", PLANTS.values(), ids=PLANTS)
 def test_the_checks_see_a_planted_duplicate(
-    redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch, *, planted: bool
+    redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch, bug: Plant, *, planted: bool
 ) -> None:
     if planted:
-        send_without_asking(monkeypatch)
-    machine = Planted(redis, raw)
+        bug.plant(monkeypatch)
+    machine = bug.machine(redis, raw)
     machine.start()
-    machine.deliver("cut after")
-    machine.later()
-    machine.deliver("")
+    bug.lead(machine)
     assert machine.ground.depot.made
     with pytest.raises(AssertionError, match="created more than once") if planted else nullcontext():
         checks.check_no_duplicates(machine.ground)
@@ -183,25 +233,13 @@ def find(machine: type[Planted], redis: Redis, raw: Redis) -> None:
 
 
 @pytest.mark.repeat
-@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+@pytest.mark.parametrize("bug", PLANTS.values(), ids=PLANTS)
 def test_a_planted_duplicate_is_found_and_reported_in_a_few_steps(
-    redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+    redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch, bug: Plant
 ) -> None:
-    plant(monkeypatch)
-    find(Planted, redis, raw)
-
-
-@pytest.mark.repeat
-def test_a_duplicate_planted_for_a_loss_of_redis_is_found_and_reported_in_a_few_steps(
-    redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Plant a bug: a new ledger treats every order as never sent."""
-    in_lua(
-        "accept",
-        "if search or former ~= '' or must_ask(placed) then redis.call('HSET', record, 'uncertain', 'ask') end",
-        "",
-    )(monkeypatch)
-    find(Lossy, redis, raw)
+    """Repeat `test_the_checks_see_a_planted_duplicate`, without written steps."""
+    bug.plant(monkeypatch)
+    find(bug.machine, redis, raw)
 
 
 def test_without_a_planted_bug_nothing_is_found(redis: Redis, raw: Redis) -> None:
