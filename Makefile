@@ -65,7 +65,7 @@ ledger: $(VENV)/.test ## run the tests of the ledger on the server at REDIS=redi
 
 prove: $(VENV)/.test ## run the crash matrix, write its table into the guarantees page, run the tests that repeat a promise, and draw new examples
 	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --page deploy/docs/guarantees.md
-	INTAKE_TEST_RANDOM=1 $(PYTEST) -m "repeat and not soak" tests/chaos tests/model tests/simulation tests/integration
+	INTAKE_TEST_RANDOM=1 $(PYTEST) -m "repeat and not soak"
 	INTAKE_TEST_RANDOM=1 $(XDIST) -n 2 -m "hypothesis and not soak and not repeat"
 
 image: $(VENV)/.test ## build the image of deploy/Dockerfile without an engine, and run it as other users (root; Debian's buildah and debootstrap)

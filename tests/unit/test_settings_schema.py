@@ -50,7 +50,6 @@ def test_a_file_with_everything_is_taken() -> None:
     assert errors(ALL) == []
 
 
-@pytest.mark.repeat
 @pytest.mark.parametrize("text", [text for _, text in PAGES], ids=[name for name, _ in PAGES])
 def test_what_the_pages_show_is_taken(text: str) -> None:
     assert errors(text) == []
