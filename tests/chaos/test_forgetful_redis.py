@@ -17,7 +17,8 @@ from chaos.forgetful import WAYS, Backup, Way, wait_until
 from support.fake_runtime import Editable, FakeRuntime, Shop
 from worker.errors import LeaseLost, Rejected, StoreFull
 from worker.http.client import _GUARD
-from worker.lab.history.judge import Route, judge
+from worker.lab.history.judge import judge
+from worker.lab.history.routes import Route
 from worker.store.redis import keys
 from worker.store.redis.connection import ERRORS, connect
 from worker.systems.target import Receipt

@@ -12,7 +12,7 @@ import requests
 
 from support.sandbox import Sandbox
 from worker.lab.history.command import judge_folder
-from worker.lab.history.judge import Route
+from worker.lab.history.routes import Route
 from worker.lab.sandbox.journal import Journal
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def test_digests_are_equal_within_a_run_and_differ_between_runs(tmp_path: Path) 
     for n, salt in enumerate(("one", "one", "two", "", "")):
         file = tmp_path / f"{n}.jsonl"
         columns = {"external_id": None, "reference": "1"}
-        Journal(file, salt).effect("retailcrm", "main", "added", lambda: {"name": "Ada"}, **columns)
+        Journal(file, salt).effect("retailcrm", "main", "added", lambda: ({"name": "Ada"}, "live"), **columns)
         run, effect = [json.loads(line) for line in file.read_text().splitlines()]
         digests.append((run["run"], effect["fields"]["name"]))
     assert digests[0] == digests[1]

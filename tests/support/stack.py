@@ -20,7 +20,7 @@ from worker.http.gates import Open
 from worker.lab.history.command import judge_folder
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
-from worker.lab.history.judge import Route
+from worker.lab.history.routes import Route
 from worker.lab.history.verdict import FAULTS
 from worker.runtime import Runtime, read_settings
 
@@ -183,7 +183,9 @@ class Stack:
 
     def history(self, *routes: str) -> str:
         """Return the faults that the simulators' journals show; an empty text if there are none."""
-        routes = routes or (f"retailcrm/shop=dropday/main={self.reference.replace('{external_id}', '{id}')}",)
+        routes = routes or (
+            f"retailcrm/shop=dropday/main={self.reference.replace('{external_id}', '{id}')}=creates-all",
+        )
         judged, reading = judge_folder(self.home / "journals", [Route.read(route) for route in routes])
         verdict = judged.targets["dropday/main"]
         faults = [f"{fault}: {finding.first}" for fault in FAULTS if (finding := getattr(verdict, fault)).count]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from worker.lab.history.command import command
 from worker.lab.history.journals import Reading, entries, files
-from worker.lab.history.judge import Judgement, Route, judge
+from worker.lab.history.judge import Judgement, judge
+from worker.lab.history.routes import Route
 from worker.lab.history.verdict import FAULTS
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     Entry = dict[str, Any]
 
 ROUTE = Route.read("retailcrm/shop=dropday/main")
+#: A route whose target follows its source.
+FOLLOWS = Route.read("retailcrm/shop=dropday/main=shop:{id}=updates,cancels")
+#: A route that creates every order, whatever its status is.
+CREATES = Route.read("retailcrm/shop=dropday/main=shop:{id}=creates-all,cancels")
 FIELDS = {"name": "n", "total": "t", "lines": "l1"}
 
 
@@ -36,6 +41,15 @@ def wrote(did: str, number: int | str, system: str = "retailcrm", **fields: str)
 
 def into(did: str, number: int | str, system: str = "dropday", **fields: str) -> Entry:
     return wrote(did, number, system, **fields)
+
+
+def cancelled(entry: Entry, standing: str = "cancelled") -> Entry:
+    return entry | {"standing": standing}
+
+
+def edited(number: int, **fields: str) -> Entry:
+    """Return the entry of a person's edit in the target."""
+    return into("changed", number, **fields) | {"by": "person"}
 
 
 def numbered(lines: Iterable[Entry]) -> list[Entry]:
@@ -67,21 +81,100 @@ def test_a_history_without_faults_is_clean() -> None:
     [
         ([wrote("added", 3)], {"lost": ["shop:3"]}),
         ([into("created", 1)], {"duplicated": ["shop:1"]}),
-        ([wrote("added", 3), into("created", 3, total="t2")], {"wrong": ["shop:3"]}),
-        ([into("changed", 1, lines="l9")], {"wrong": ["shop:1"]}),
+        ([wrote("added", 3), into("created", 3, total="t2")], {"wrong": ["shop:3 (total)"]}),
+        ([wrote("added", 3), into("created", 3, lines="l2", total="t2")], {"wrong": ["shop:3 (lines, total)"]}),
+        ([into("changed", 1, lines="l9")], {"wrong": ["shop:1 (lines)"]}),
+        ([cancelled(into("changed", 1))], {"wrong": ["shop:1 (standing)"]}),
         ([into("created", 4)], {"unknown": ["shop:4"]}),
-        ([into("created", 3), wrote("added", 3)], {"wrong": ["shop:3"]}),
+        ([into("created", 3), wrote("added", 3)], {"wrong": ["shop:3 (created first)"]}),
+        ([cancelled(wrote("added", 3)), into("created", 3)], {"unwanted": ["shop:3"]}),
+        ([cancelled(wrote("added", 3), "withheld"), into("created", 3)], {"unwanted": ["shop:3"]}),
+        ([wrote("added", 3), cancelled(wrote("changed", 3)), into("created", 3)], {"unwanted": ["shop:3"]}),
+        ([wrote("added", 3), wrote("deleted", 3), into("created", 3)], {"unwanted": ["shop:3"]}),
+        ([edited(1, name="Ada"), into("changed", 1)], {"overwritten": ["shop:1"]}),
+        (
+            [edited(1, name="Ada"), wrote("changed", 1, total="t2"), into("changed", 1, total="t2")],
+            {"overwritten": ["shop:1"]},
+        ),
         (
             [wrote("changed", 1, total="t2"), into("changed", 1, total="t2"), into("changed", 1)],
             {"stale": ["shop:1"]},
         ),
     ],
-    ids=["lost", "duplicated", "wrong", "wrong change", "unknown", "before its source", "stale"],
+    ids=[
+        *("lost", "duplicated", "total", "lines and total", "wrong change", "cancelled by nobody", "unknown"),
+        *("before its source", "never live", "withheld", "cancelled before", "deleted before"),
+        *("edit undone", "edit undone by an update", "stale"),
+    ],
 )
 def test_a_planted_fault_is_found_and_nothing_else(planted: list[Entry], named: dict[str, list[str]]) -> None:
     judgement = judged(*CLEAN, *planted)
     assert faults_of(judgement) == named
     assert not judgement.clean()
+
+
+@pytest.mark.parametrize(
+    ("planted", "named"),
+    [
+        ([wrote("changed", 1, total="t2")], {"outdated": ["shop:1"]}),
+        ([cancelled(wrote("changed", 1))], {"uncancelled": ["shop:1"]}),
+        ([wrote("deleted", 1)], {"uncancelled": ["shop:1"]}),
+        ([cancelled(wrote("changed", 1)), into("changed", 1)], {"uncancelled": ["shop:1"]}),
+    ],
+    ids=["outdated", "not cancelled", "deleted", "written, not cancelled"],
+)
+def test_what_a_target_does_not_follow_is_found_where_it_can(planted: list[Entry], named: dict[str, list[str]]) -> None:
+    assert faults_of(judged(*CLEAN, *planted, routes=[FOLLOWS])) == named
+    assert judged(*CLEAN, *planted).clean()
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        [cancelled(wrote("added", 3))],
+        [wrote("added", 3), cancelled(wrote("changed", 3))],
+        [wrote("added", 3), wrote("deleted", 3)],
+        [cancelled(wrote("added", 3), "withheld"), wrote("changed", 3), into("created", 3)],
+        [cancelled(wrote("changed", 1)), cancelled(into("changed", 1))],
+        [cancelled(wrote("changed", 1, total="t2")), cancelled(into("changed", 1))],
+        [cancelled(wrote("changed", 1), "withheld")],
+        [cancelled(edited(1))],
+        [edited(1, name="Ada"), wrote("changed", 1, total="t2"), into("changed", 1, total="t2", name="Ada")],
+        [edited(1, name="Ada"), wrote("changed", 1, name="Bo"), into("changed", 1, name="Bo")],
+    ],
+    ids=[
+        *("never live", "cancelled first", "deleted first", "live later", "cancelled in both", "cancelled alone"),
+        *("withheld later", "cancelled by a person", "edit kept", "edit replaced by the source's change"),
+    ],
+)
+def test_a_target_that_follows_its_source_is_clean(planted: list[Entry]) -> None:
+    judgement = judged(*CLEAN, *planted, routes=[FOLLOWS])
+    assert faults_of(judgement) == {}
+    assert judgement.clean()
+
+
+def test_an_order_may_be_created_as_long_as_the_notice_of_its_cancellation_takes() -> None:
+    late = [*CLEAN, wrote("added", 3), cancelled(wrote("changed", 3)), wrote("added", 4), into("created", 4)]
+    lines = numbered([*late, into("created", 3)])
+    assert judge(lines, [ROUTE], notice=3.0).clean()
+    assert faults_of(judge(lines, [ROUTE], notice=2.9)) == {"unwanted": ["shop:3"]}
+    never = numbered([*CLEAN, cancelled(wrote("added", 3)), into("created", 3)])
+    assert faults_of(judge(never, [ROUTE], notice=60.0)) == {"unwanted": ["shop:3"]}
+
+
+def test_a_route_that_creates_every_order_needs_the_cancelled_ones_too() -> None:
+    born = [*CLEAN, cancelled(wrote("added", 3))]
+    assert faults_of(judged(*born, routes=[CREATES])) == {"lost": ["shop:3"]}
+    assert faults_of(judged(*born, into("created", 3), routes=[CREATES])) == {"uncancelled": ["shop:3"]}
+    assert judged(*born, cancelled(into("created", 3)), routes=[CREATES]).clean()
+
+
+def test_an_order_deleted_in_a_system_that_does_not_report_it_stays_in_the_target() -> None:
+    route = Route.read("dropday/web=retailcrm/crm=web:{id}=cancels")
+    names = {"account": "web", "external_id": "x", "reference": "7"}
+    source = [into("added", 7) | names, into("deleted", 7) | names]
+    created = wrote("created", 1) | {"account": "crm", "external_id": "web:7"}
+    assert judged(source[0], created, source[1], routes=[route]).clean()
 
 
 def test_an_older_version_that_was_newest_when_it_was_written_is_not_stale() -> None:
@@ -116,7 +209,7 @@ def test_a_field_that_a_system_lacks_or_another_run_digested_is_not_compared() -
 def test_dropdays_total_is_not_compared_because_no_target_can_reach_it() -> None:
     route = Route.read("dropday/web=retailcrm/crm")
     source = into("added", 7) | {"account": "web", "external_id": "x", "reference": "7"}
-    for field, named in (("total", {}), ("lines", {"wrong": ["web:7"]})):
+    for field, named in (("total", {}), ("lines", {"wrong": ["web:7 (lines)"]})):
         target = wrote("created", 1, **{field: "?"}) | {"account": "crm", "external_id": "web:7"}
         assert faults_of(judged(source, target, routes=[route]), "retailcrm/crm") == named
 
@@ -129,7 +222,7 @@ def test_a_change_in_several_steps_is_judged_by_its_result() -> None:
     changed = wrote("changed", 1, total="t2", lines="l2")
     assert judged(*steps[:2], changed, *steps[2:], routes=[route]).clean()
     half_changed = judged(*steps[:2], changed, *steps[2:3], routes=[route])
-    assert faults_of(half_changed, "ordercloud/main") == {"wrong": ["shop:1"]}
+    assert faults_of(half_changed, "ordercloud/main") == {"wrong": ["shop:1 (lines)"]}
 
 
 def test_orders_of_the_opposite_route_do_not_count_as_orders_of_the_source() -> None:
@@ -237,15 +330,22 @@ def test_no_journals_prove_nothing(tmp_path: Path) -> None:
     assert "nothing is proven" in output
 
 
-@pytest.mark.parametrize("text", ["", "a=b", "a/b", "a/b=c/d=x", "a/b/c=d/e", "/b=c/d"])
+@pytest.mark.parametrize("text", ["", "a=b", "a/b", "a/b=c/d=x", "a/b/c=d/e", "/b=c/d", "a/b=c/d={id}=follows"])
 def test_an_invalid_route_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write SYSTEM/ACCOUNT|must name"):
+    with pytest.raises(ValueError, match=r"write SYSTEM/ACCOUNT|must name|no rule"):
         Route.read(text)
 
 
 # --- any history ---
 
-PLANS = st.lists(st.sampled_from(["clean", "changed", "lost", "duplicated", "wrong", "stale", "unknown", "deleted"]))
+PLANS = st.lists(
+    st.sampled_from(
+        [
+            *("clean", "changed", "cancelled", "withdrawn", "edited", "lost", "duplicated", "wrong", "stale"),
+            *("outdated", "unwanted", "uncancelled", "overwritten", "unknown"),
+        ]
+    )
+)
 
 
 def life_of(number: int, plan: str) -> list[Entry]:
@@ -260,7 +360,13 @@ def life_of(number: int, plan: str) -> list[Entry]:
         "wrong": [added, into("created", number, name="m")],
         "stale": [added, created, *newer, into("changed", number)],
         "unknown": [created],
-        "deleted": [added, created, wrote("deleted", number)],
+        "cancelled": [added, created, cancelled(wrote("changed", number)), cancelled(into("changed", number))],
+        "withdrawn": [added, cancelled(wrote("changed", number))],
+        "edited": [added, created, edited(number, name="p"), newer[0], into("changed", number, name="p", total="t2")],
+        "outdated": [added, created, newer[0]],
+        "unwanted": [cancelled(added), created, cancelled(into("changed", number))],
+        "uncancelled": [added, created, wrote("deleted", number)],
+        "overwritten": [added, created, edited(number, name="p"), *newer],
     }
     return lives[plan]
 
@@ -270,9 +376,9 @@ def test_the_faults_of_any_history_are_those_that_were_planted(plans: list[str],
     lives = [life_of(number, plan) for number, plan in enumerate(plans)]
     order = data.draw(st.permutations([n for n, life in enumerate(lives) for _ in life]))
     rest = [iter(life) for life in lives]
-    judgement = judge(numbered(next(rest[n]) for n in order), [ROUTE], keep=1000)
+    judgement = judge(numbered(next(rest[n]) for n in order), [FOLLOWS], keep=1000)
     expected = {
-        fault: sorted(f"shop:{n}" for n, plan in enumerate(plans) if plan == fault)
+        fault: sorted(f"shop:{n}" + " (name)" * (fault == "wrong") for n, plan in enumerate(plans) if plan == fault)
         for fault in FAULTS
         if fault in plans
     }

@@ -17,7 +17,7 @@ from worker.http.gates import Open
 from worker.lab.history import command as history
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
-from worker.lab.history.judge import Route
+from worker.lab.history.routes import Route
 from worker.process.intake_orders import command as own_command
 
 if TYPE_CHECKING:
@@ -76,9 +76,17 @@ _AS_TARGET: Final = {
     "ordercloud": 'buyer_id = "storefront"\nuser_id = "importer"\nproducts = "sku"',
     "dropboy": "concurrency = 1",
 }
+#: How far each target follows its sources, beside the creation of every order.
+_RULES: Final = {
+    "dropday": frozenset({"creates-all"}),
+    # Without `status_map`, it holds a cancellation for a person.
+    "retailcrm": frozenset({"creates-all", "updates"}),
+    "ordercloud": frozenset({"creates-all", "updates", "cancels"}),
+    "dropboy": frozenset({"creates-all"}),
+}
 _ORIGIN: Final = '[targets.carrier.origin]\naddress = "Dock Rd 1"\nzip_code = "8000"\ncity = "Aarhus"\n'
 
-#: The judge counts every order of a source, whatever its status is.
+#: Every order of a source is created, whatever its status is.
 _EVERY: Final = 'also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]\n'
 
 
@@ -105,7 +113,7 @@ def config(base: str) -> str:
 def routes() -> list[Route]:
     """Return the same routes in the notation of the journals."""
     return [
-        Route((SOURCES[source], source), (TARGETS[target], target), f"{source}:{{id}}")
+        Route((SOURCES[source], source), (TARGETS[target], target), f"{source}:{{id}}", _RULES[TARGETS[target]])
         for source, to in ROUTES.items()
         for target in to
     ]

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 from rich.box import SIMPLE
@@ -14,31 +14,38 @@ from rich.text import Text
 
 from worker.cli.display import Display, Table
 from worker.lab.history.journals import Reading, entries, files
-from worker.lab.history.judge import Judgement, Route, judge
+from worker.lab.history.judge import Judgement, judge
+from worker.lab.history.routes import RULES, Route
 from worker.lab.history.verdict import FAULTS
 from worker.operations.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
+#: The faults with a column of their own; the others are counted together, and named below the table.
+_SHOWN: Final = ("lost", "duplicated", "wrong")
 #: The file with the routes in a folder of journals, one per line.
 ROUTES = "routes"
 
 
-def judge_folder(folder: Path, routes: Sequence[Route]) -> tuple[Judgement, Reading]:
-    """Judge all journals of a folder."""
+def judge_folder(
+    folder: Path, routes: Sequence[Route], excused: AbstractSet[str] = frozenset(), notice: float = 0.0
+) -> tuple[Judgement, Reading]:
+    """Judge all journals of a folder, with the options of `judge`."""
     reading = Reading()
-    return judge(entries(files(folder), reading), routes), reading
+    return judge(entries(files(folder), reading), routes, excused, notice=notice), reading
 
 
 def _build_table(judgement: Judgement) -> Table:
     """Return the results for the orders of each target as a table."""
     shown = Table("target", box=SIMPLE, pad_edge=False)
-    for column in ("orders", "created", *FAULTS):
-        shown.add_column(column, justify="right")
+    for column in ("orders", "created", *_SHOWN, "other"):
+        shown.add_column(column, justify="right", no_wrap=True)
     for target, verdict in judgement.targets.items():
-        numbers = (verdict.orders, verdict.created, *(getattr(verdict, fault).count for fault in FAULTS))
-        shown.add_row(target, *map(str, numbers))
+        counts = {fault: getattr(verdict, fault).count for fault in FAULTS}
+        faults = (*map(counts.pop, _SHOWN), sum(counts.values()))
+        shown.add_row(target, *map(str, (verdict.orders, verdict.created, *faults)))
     return shown
 
 
@@ -49,6 +56,11 @@ def details(judgement: Judgement, reading: Reading) -> list[str]:
         for target, verdict in judgement.targets.items()
         for fault, meaning in FAULTS.items()
         if (named := getattr(verdict, fault)).count
+    ]
+    lines += [
+        f"{target}: {verdict.cancelled} cancelled at the source and in the target"
+        for target, verdict in judgement.targets.items()
+        if verdict.cancelled
     ]
     lines += [
         f"{target}: {verdict.behind.count} behind their source"
@@ -88,8 +100,9 @@ def _routes(folder: Path, given: Sequence[str]) -> list[Route]:
     "--route",
     "given",
     multiple=True,
-    metavar="SYSTEM/ACCOUNT=SYSTEM/ACCOUNT[=REFERENCE]",
-    help="Route whose target must have the orders of its source. REFERENCE defaults to `ACCOUNT:{id}`.",
+    metavar="SYSTEM/ACCOUNT=SYSTEM/ACCOUNT[=REFERENCE[=RULE,...]]",
+    help="Route whose target must have the orders of its source. REFERENCE defaults to `ACCOUNT:{id}`. "
+    f"RULES: {'; '.join(f'`{rule}`: {meaning}' for rule, meaning in RULES.items())}.",
 )
 @click.option(
     "--too-soon",
@@ -98,14 +111,21 @@ def _routes(folder: Path, given: Sequence[str]) -> list[Route]:
     type=click.FloatRange(0, 1),
     help="Share of calls that may exceed a limit: calls may arrive in a burst.",
 )
+@click.option(
+    "--notice",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds after its cancellation within which an order may still be created.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def command(folder: Path, given: tuple[str, ...], too_soon: float, *, as_json: bool) -> None:
+def command(folder: Path, given: tuple[str, ...], too_soon: float, notice: float, *, as_json: bool) -> None:
     """Judge the journals of the simulator.
 
     FOLDER holds the journals (*.jsonl) that `intake sandbox --journal FOLDER` wrote. Nothing else is read: neither
     settings nor Redis. Exit code 1 if a promise was broken.
     """
-    judgement, reading = judge_folder(folder, _routes(folder, given))
+    judgement, reading = judge_folder(folder, _routes(folder, given), notice=notice)
     clean = judgement.clean(too_soon) and not reading.damaged and bool(reading.lines)
     if as_json:
         click.echo(json.dumps({"clean": clean, **asdict(judgement), **asdict(reading)}))

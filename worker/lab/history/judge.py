@@ -1,4 +1,4 @@
-"""Decide from journals of any length which orders were lost, duplicated, wrong or stale, and which calls too fast."""
+"""Decide from journals of any length which orders broke a promise, and which calls came too fast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from worker.lab.history.verdict import OrderHistory, Verdict
 from worker.systems.references import decode
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-#: A system and an account, such as `retailcrm/shop`.
-Account = tuple[str, str]
+    from worker.lab.history.routes import Account, Route
+
 _TABLES: Final = """
 PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA cache_size = -65536;
-CREATE TABLE write (target INTEGER, key TEXT, mono REAL, n INTEGER, route INTEGER, did TEXT, run TEXT, fields TEXT);
+CREATE TABLE write (target INTEGER, key TEXT, mono REAL, n INTEGER, route INTEGER, entry TEXT);
 CREATE TABLE call (system TEXT, address TEXT, arrived REAL);
 """
 #: Rows that are inserted in one transaction.
@@ -31,32 +31,8 @@ _AT_ONCE: Final = 5000
 _ALPHABET: Final = {"ordercloud": "A-Za-z0-9-"}
 #: The route number of a target's own writes.
 _TARGET: Final = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A source, a target, and the reference in the target: a template with `{id}`, the id in the source."""
-
-    source: Account
-    target: Account
-    reference: str
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Parse `retailcrm/shop=dropday/main` or `retailcrm/shop=dropday/main=shop:{id}`, or raise ValueError."""
-        source, _, rest = text.partition("=")
-        target, _, reference = rest.partition("=")
-        pairs = [tuple(side.split("/")) for side in (source, target)]
-        if any(len(pair) != len(("system", "account")) or not all(pair) for pair in pairs):
-            raise ValueError(f"{text!r}: write SYSTEM/ACCOUNT=SYSTEM/ACCOUNT[=REFERENCE]")
-        (system, account), (to, into) = pairs
-        reference = reference or f"{account}:{{id}}"
-        if "{id}" not in reference:
-            raise ValueError(f"{text!r}: the reference must name {{id}}")
-        return cls((system, account), (to, into), reference)
-
-    def __str__(self) -> str:
-        return f"{'/'.join(self.source)}={'/'.join(self.target)}={self.reference}"
+#: The columns of an effect that are judged.
+_JUDGED: Final = ("did", "run", "mono", "fields", "standing", "by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +60,11 @@ class Judgement:
 
 
 def judge(
-    entries: Iterable[dict[str, Any]], routes: Sequence[Route], excused: AbstractSet[str] = frozenset(), keep: int = 5
+    entries: Iterable[dict[str, Any]],
+    routes: Sequence[Route],
+    excused: AbstractSet[str] = frozenset(),
+    keep: int = 5,
+    notice: float = 0.0,
 ) -> Judgement:
     """Judge a history.
 
@@ -93,6 +73,8 @@ def judge(
         routes: The routes from sources to targets.
         excused: References of orders that need not arrive (a person knows about them).
         keep: The number of orders to name for each fault.
+        notice: Seconds after a cancellation at the source within which an order may still be created: it takes that
+            long until the source is read, and the last call is over.
     """
     with tempfile.TemporaryDirectory(prefix="intake-history-") as home:
         database = sqlite3.connect(Path(home) / "history.sqlite", isolation_level=None)
@@ -100,7 +82,7 @@ def judge(
             database.executescript(_TABLES)
             history = _History(database, routes)
             history.take(entries)
-            return Judgement(history.verdicts(excused, keep), list(history.paces()))
+            return Judgement(history.verdicts(excused, keep, notice), list(history.paces()))
         finally:
             database.close()
 
@@ -137,7 +119,7 @@ class _History:
 
     def _store(self, writes: list[tuple[Any, ...]], calls: list[tuple[Any, ...]]) -> None:
         self._database.execute("BEGIN")
-        self._database.executemany("INSERT INTO write VALUES (?, ?, ?, ?, ?, ?, ?, ?)", writes)
+        self._database.executemany("INSERT INTO write VALUES (?, ?, ?, ?, ?, ?)", writes)
         self._database.executemany("INSERT INTO call VALUES (?, ?, ?)", calls)
         self._database.execute("COMMIT")
         writes.clear()
@@ -147,28 +129,27 @@ class _History:
         self, entry: dict[str, Any], n: int, to: dict[Account, list[tuple[int, Route]]]
     ) -> Iterator[tuple[Any, ...]]:
         account, did = (entry["system"], entry["account"]), entry["did"]
-        rest = did, entry["run"], json.dumps(entry.get("fields", {}))
+        judged = json.dumps({name: entry[name] for name in _JUDGED if name in entry})
         if did in {"added", "changed", "deleted"}:
             for number, route in to.get(account, ()):
                 key = route.reference.replace("{id}", str(entry["reference"]))
-                yield self._targets.index(route.target), key, entry["mono"], n, number, *rest
+                yield self._targets.index(route.target), key, entry["mono"], n, number, judged
         if did in {"created", "changed"} and account in self._targets:
             key = decode(str(entry["external_id"]), _ALPHABET.get(account[0]))
-            yield self._targets.index(account), key, entry["mono"], n, _TARGET, *rest
+            yield self._targets.index(account), key, entry["mono"], n, _TARGET, judged
 
-    def verdicts(self, excused: AbstractSet[str], keep: int) -> dict[str, Verdict]:
+    def verdicts(self, excused: AbstractSet[str], keep: int, notice: float) -> dict[str, Verdict]:
         """Return the verdict for each target."""
         verdicts = {"/".join(target): Verdict() for target in self._targets}
-        rows = self._database.execute(
-            "SELECT target, key, route, did, run, fields FROM write ORDER BY target, key, mono, n"
-        )
+        rows = self._database.execute("SELECT target, key, route, entry FROM write ORDER BY target, key, mono, n")
         for (target, key), group in groupby(rows, key=lambda row: row[:2]):
-            history = OrderHistory(self._targets[target][0])
-            for _, _, number, did, run, fields in group:
+            history = OrderHistory(self._targets[target][0], notice)
+            for _, _, number, entry in group:
                 if number == _TARGET:
-                    history.note_target(did, run, json.loads(fields))
+                    history.note_target(json.loads(entry))
                 else:
-                    history.note_source(did, run, json.loads(fields), self._routes[number].source[0])
+                    route = self._routes[number]
+                    history.note_source(json.loads(entry), route.source[0], route.rules)
             if key not in excused:
                 history.add_to(key, verdicts["/".join(self._targets[target])], keep)
         return verdicts

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from worker.lab.sandbox.standing import Standing
+
 _DIGEST: Final = 6
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -30,7 +32,8 @@ class Journal:
 
     - an effect has `version` (1, and one more with each change of the order) and `fields`: a digest of each field of
       the order's essence (essence.py). The salt of the digests is stored nowhere, so no value can be recovered by
-      trying out candidates.
+      trying out candidates. It has a `standing` (standing.py), unless the order is live.
+    - a change that a person made, not a call of the API, has `by`: `person`.
     - the first line has the `kind` `run`, with an id of the salt: digests are comparable within one run.
     - a line of the `kind` `limit` states how many `calls` of one address a system accepts in any `window` (seconds;
       0: no limit) from then on.
@@ -60,11 +63,16 @@ class Journal:
         self._write({"kind": "request", "system": system, "account": account, "did": did, **columns})
 
     def effect(
-        self, system: str, account: str, did: str, essence: Callable[[], Mapping[str, str]], **columns: str | None
+        self,
+        system: str,
+        account: str,
+        did: str,
+        read: Callable[[], tuple[Mapping[str, str], Standing]],
+        **columns: str | None,
     ) -> None:
         """Note a write in the columns of an effect: `created`, `added` (by the simulator), `changed` or `deleted`.
 
-        `essence` returns the essence of the order from now on; it is called only if the journal has a file.
+        `read` returns essence and standing of the order from now on; it is called only if the journal has a file.
         """
         self.counts[system, "effect", did] += 1
         entry: dict[str, object] = {"kind": "effect", "system": system, "account": account, "did": did, **columns}
@@ -74,7 +82,10 @@ class Journal:
                 self._versions[key] = self._versions.get(key, 1) + 1
             entry["version"] = self._versions.get(key, 1)
             if did != "deleted":
-                entry["fields"] = {name: self._digest(f"{name}={text}") for name, text in essence().items()}
+                essence, standing = read()
+                entry["fields"] = {name: self._digest(f"{name}={text}") for name, text in essence.items()}
+                if standing != "live":
+                    entry["standing"] = standing
         self._write(entry)
 
     def _digest(self, text: str) -> str:

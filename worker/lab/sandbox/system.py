@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
-from worker.lab.sandbox import essence
+from worker.lab.sandbox import essence, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sized
@@ -94,10 +94,25 @@ class Account(ABC):
         """Add `count` records of history that are counted but never shown. Raise TypeError without a history."""
         raise TypeError("only retailcrm has a history")
 
-    def _note(self, did: str, external_id: str | None, reference: str, order: Callable[[], Mapping[str, Any]]) -> None:
-        """Write an effect into the journal; `order` returns the order as it is stored now."""
-        columns = {"external_id": external_id, "reference": reference}
-        self._journal.effect(self.system, self.name, did, lambda: essence.OF[self.system](order()), **columns)
+    def _note(
+        self,
+        did: str,
+        external_id: str | None,
+        reference: str,
+        order: Callable[[], Mapping[str, Any]],
+        *,
+        by_person: bool = False,
+    ) -> None:
+        """Write an effect into the journal; `order` returns the order as it is stored now, with its status."""
+        columns: dict[str, str | None] = {"external_id": external_id, "reference": reference}
+        if by_person:
+            columns["by"] = "person"
+
+        def read() -> tuple[Mapping[str, str], standing.Standing]:
+            raw = order()
+            return essence.OF[self.system](raw), standing.OF[self.system](raw)
+
+        self._journal.effect(self.system, self.name, did, read, **columns)
 
 
 AccountT = TypeVar("AccountT", bound=Account)

@@ -198,7 +198,7 @@ class DropboyAccount(Account):
             del self._orders[order_id]
         job.status = fields.pop("status", job.status)
         job.order = {**job.order, **fields}
-        self._note(did, job.number, job.id, lambda: job.order)
+        self._note_job(did, job, by_person=True)
         return True
 
     def stored(self) -> Iterable[bytes]:
@@ -211,8 +211,11 @@ class DropboyAccount(Account):
         number = f"HAU-{self._last % 1000:03d}-{45_000_000 + self._last}"
         job = Job(self._new_id(created), number, order, status, created, batch)
         self._orders[job.id] = job
-        self._note(did, job.number, job.id, lambda: job.order)
+        self._note_job(did, job)
         return job
+
+    def _note_job(self, did: str, job: Job, *, by_person: bool = False) -> None:
+        self._note(did, job.number, job.id, lambda: {**job.order, "status": job.status}, by_person=by_person)
 
     def _new_id(self, moment: float | None = None) -> str:
         """Make an id as MongoDB does: the second, five bytes for the machine, a counter."""

@@ -109,7 +109,7 @@ class DropdayAccount(Account):
             order.updated = time.time()
             order.total = float(fields.get("total", order.total))
             order.posted = dump({**json.loads(order.posted), **fields})
-        self._note_order("deleted" if fields.get("deleted") else "changed", order)
+        self._note_order("deleted" if fields.get("deleted") else "changed", order, by_person=True)
         return True
 
     def find(self, reference: str) -> Stored | None:
@@ -140,8 +140,11 @@ class DropdayAccount(Account):
         self._note_order(did, stored)
         return stored
 
-    def _note_order(self, did: str, order: Stored) -> None:
-        self._note(did, order.external_id, str(order.number), lambda: json.loads(order.posted))
+    def _note_order(self, did: str, order: Stored, *, by_person: bool = False) -> None:
+        def read() -> dict[str, Any]:
+            return {**json.loads(order.posted), "current_status": order.status}
+
+        self._note(did, order.external_id, str(order.number), read, by_person=by_person)
 
 
 def _from_draft(draft: Draft) -> dict[str, Any]:

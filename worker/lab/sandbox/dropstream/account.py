@@ -151,11 +151,11 @@ class DropstreamAccount(Account):
             return False
         if fields.pop("deleted", False):
             self._orders.remove(order)
-            self._note_order("deleted", order)
+            self._note_order("deleted", order, by_person=True)
             return True
         times = {"fulfillment_transitioned_at": utc_text(time.time())} if "fulfillment_state" in fields else {}
         self._orders[self._orders.index(order)] = changed = _read({**json.loads(order.text), **times, **fields})
-        self._note_order("changed", changed)
+        self._note_order("changed", changed, by_person=True)
         return True
 
     def stored(self) -> Iterable[bytes]:
@@ -170,8 +170,8 @@ class DropstreamAccount(Account):
         self._note_order("added", stored)
         return str(stored.id)
 
-    def _note_order(self, did: str, order: Stored) -> None:
-        self._note(did, order.external_id, str(order.id), lambda: json.loads(order.text))
+    def _note_order(self, did: str, order: Stored, *, by_person: bool = False) -> None:
+        self._note(did, order.external_id, str(order.id), lambda: json.loads(order.text), by_person=by_person)
 
 
 def _read(order: dict[str, Any]) -> Stored:

@@ -165,7 +165,7 @@ class OrderCloudAccount(Account):
         self._enqueue(key, None)
         self._note_order(order, "deleted")
 
-    def save(self, order: Stored, did: str = "changed", at: int | None = None) -> None:
+    def save(self, order: Stored, did: str = "changed", at: int | None = None, *, by_person: bool = False) -> None:
         """Apply a write: update the sums and `LastUpdated`; reads show it from now on, lists when the index does."""
         shape.update_sums(order.doc, order.lines.values())
         when = now() if at is None else at
@@ -174,11 +174,11 @@ class OrderCloudAccount(Account):
         order.row = Row(order.direction, doc, dump(doc))
         self._enqueue(doc["ID"], order.row, at_once=at is not None)
         if did != "changed" or doc["IsSubmitted"]:
-            self._note_order(order, did)
+            self._note_order(order, did, by_person=by_person)
 
-    def _note_order(self, order: Stored, did: str) -> None:
+    def _note_order(self, order: Stored, did: str, *, by_person: bool = False) -> None:
         key = order.doc["ID"]
-        self._note(did, key, key, lambda: {**order.doc, "LineItems": order.lines.values()})
+        self._note(did, key, key, lambda: {**order.doc, "LineItems": order.lines.values()}, by_person=by_person)
 
     def taken(self, kind: str, key: str) -> RefusedError:
         """Return a 409; the text of its code is not documented."""
@@ -233,7 +233,7 @@ class OrderCloudAccount(Account):
         order.doc |= {name: value for name, value in _exact(fields).items() if name in order.doc}
         if "Status" in fields:
             self.move(order, fields["Status"])
-        self.save(order, "changed" if was_submitted or not order.doc["IsSubmitted"] else "added")
+        self.save(order, "changed" if was_submitted or not order.doc["IsSubmitted"] else "added", by_person=True)
         return True
 
     def stored(self) -> Iterable[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -196,7 +197,7 @@ class RetailcrmAccount(Account):
         if external_id is not None:
             self._by_external.setdefault((order["site"], external_id), number)
         self._store(stored, order)
-        self._note(did, external_id, str(number), lambda: order)
+        self._note(did, external_id, str(number), lambda: self._with_group(order))
         created_at = None if at is None else shape.local(at, self.zone)
         new = {"code": order["status"]}
         self.history.record(
@@ -231,8 +232,15 @@ class RetailcrmAccount(Account):
                 old, new = ({"code": v[field]} if field == "status" else v.get(field) for v in (before, order))
                 self.history.record(short, key, source, field, old, new)
         if changed:
-            self._note("changed", stored.external_id, str(stored.id), lambda: order)
+            by_person = source != "api"
+            read = partial(self._with_group, order)
+            self._note("changed", stored.external_id, str(stored.id), read, by_person=by_person)
         return order
+
+    def _with_group(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Return an order with the group of its status."""
+        status = self.reference.lists["statuses"][1].get(order["status"]) or {}
+        return {**order, "group": status.get("group")}
 
     def _move(self, stored: Stored, fields: dict[str, Any]) -> None:
         """Move an order to another site, which resets its externalId ("External order IDs", the setting is off)."""
@@ -263,4 +271,4 @@ class RetailcrmAccount(Account):
         if stored.external_id is not None:
             self._by_external.pop((stored.site, stored.external_id), None)
         self.history.record(short, None, source, field, None, self.now(), extra)
-        self._note("deleted", stored.external_id, str(stored.id), dict)
+        self._note("deleted", stored.external_id, str(stored.id), dict, by_person=True)
