@@ -125,6 +125,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 @pytest.mark.repeat
 @pytest.mark.timeout(180)
 def test_a_job_sent_through_celery_waits_for_redis(site: Site) -> None:
+    """Lose the worker, the master and the memory of Redis in turn.
+
+    In `make test`, `test_a_full_redis_gets_the_message_back` and `test_a_redis_that_takes_no_writes_is_waited_for`.
+    """
     site.send()
     changes: tuple[Callable[[], None], ...] = (
         lambda: None,

@@ -202,6 +202,11 @@ CASES: Final = [
 def test_what_redis_forgot_is_neither_lost_nor_sent_twice(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Fail over, cut the power and restore a backup.
+
+    In `make test`, `test_no_order_is_lost_or_duplicated_under_any_fault`, where a replica that has fallen behind takes
+    over.
+    """
     monkeypatch.setattr("worker.retry.BASE", 0.2)
     chance = random.Random(str(case))
     journal = Journal()

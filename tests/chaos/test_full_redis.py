@@ -73,7 +73,11 @@ def metrics(stack: Stack) -> Iterator[str]:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("waiting", [ORDERS, 0])
 def test_processes_that_start_with_a_full_redis_work_and_say_so(tmp_path: Path, redis: Redis, waiting: int) -> None:
-    """Start with a backlog, and with a Redis that never had room for anything of ours."""
+    """Start with a backlog, and with a Redis that never had room for anything of ours.
+
+    In `make test`, `test_the_next_sweep_nudges_a_drain_that_delivers_what_waits_once` and
+    `test_the_broker_declares_sends_and_receives`.
+    """
     port = redis.connection_pool.connection_kwargs["port"]
     settings = SETTINGS.format(url=f"redis://127.0.0.1:{port}/0")
     with Stack(tmp_path, ORDERS, extra=settings, faults=[AWAY] * bool(waiting)) as stack:

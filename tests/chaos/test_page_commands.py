@@ -165,6 +165,10 @@ def labels(command: PageCommand) -> list[str]:
 
 @pytest.mark.timeout(1800)
 def test_the_commands_of_the_pages_work_as_they_are_written(reader: Reader) -> None:
+    """Run each command.
+
+    In `make test`, `test_each_command_of_intake_on_a_page_is_valid` parses them.
+    """
     settle(reader)
     dead, delivered = keys(reader, "dropday")
     failed, ran = list[str](), set[str]()
@@ -195,6 +199,10 @@ def test_the_commands_of_the_pages_work_as_they_are_written(reader: Reader) -> N
 
 @pytest.mark.timeout(600)
 def test_a_shop_is_added_as_the_page_says(reader: Reader) -> None:
+    """Add the shop.
+
+    In `make test`, `test_what_the_pages_show_is_taken` reads the table of the page.
+    """
     settle(reader)
     page = (DOCS / "add-a-shop.md").read_text()
     table = re.sub(r"(?m)^   ", "", re.findall(r"(?s)```toml\n(.*?)```", page)[0]).replace("shop-be", "shop-new")

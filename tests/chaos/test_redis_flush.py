@@ -39,6 +39,10 @@ def run(home: Path, orders: int, flushes: int, seed: int) -> str:
 @pytest.mark.repeat  # the drill plays one loss in `make test`
 @pytest.mark.timeout(240)
 def test_the_target_equals_the_source_after_losses_of_redis_at_any_moment(tmp_path: Path) -> None:
+    """Lose Redis three times.
+
+    In `make test`, `test_after_a_total_loss_of_redis_the_targets_have_all_orders_of_the_sources` loses it once.
+    """
     print(run(tmp_path, 160, 3, draw_seed()))
 
 

@@ -194,6 +194,10 @@ def test_of_all_commands_that_run_programs_or_change_the_server_a_user_may_run_t
 
 @pytest.mark.repeat
 def test_only_the_worker_may_end_a_script_that_runs_for_ever(server: Guarded) -> None:
+    """End a script with the rights of each user; the server is busy for five seconds before it may be ended.
+
+    In `make test`, `test_of_all_commands_that_run_programs_or_change_the_server_a_user_may_run_those_of_the_list`.
+    """
     once = Retry(NoBackoff(), 0)
     for user in ("producer", "flower", "metrics"):
         with Redis.from_url(server.url(user)) as other:

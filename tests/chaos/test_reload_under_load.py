@@ -22,7 +22,11 @@ ORDERS = 400
 
 @pytest.mark.timeout(600)
 def test_a_reload_while_orders_flow_loses_and_duplicates_nothing(tmp_path: Path) -> None:
-    """Reload a stack whose target accepts duplicates, by a command and by a signal, once with a broken file."""
+    """Reload a stack whose target accepts duplicates, by a command and by a signal, once with a broken file.
+
+    In `make test`, `test_a_file_is_taken_over_as_a_whole_or_not_at_all` and
+    `test_a_process_of_its_own_finishes_its_work_and_is_replaced`.
+    """
     with Stack(
         tmp_path, ORDERS, faults=["dropday:create:slow:times=40:seconds=1"], limit="40/s", dedupe="off"
     ) as stack:

@@ -67,7 +67,11 @@ class Consumer:
 @pytest.mark.repeat
 @pytest.mark.timeout(120)
 def test_a_consumer_follows_the_master_of_a_full_redis(tmp_path: Path) -> None:
-    """Let the master become a replica while the consumer waits there."""
+    """Let the master become a replica while the consumer waits there.
+
+    In `make test`, `test_the_broker_declares_sends_and_receives` sees a full Redis; a master that changes is followed
+    only here.
+    """
     install()
     with Sentinels(tmp_path, replicas=1, watchers=1) as sentinels:
         consumer = Consumer(sentinels.url)

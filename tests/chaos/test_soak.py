@@ -15,6 +15,10 @@ TESTS = Path(__file__).parents[1]
 @pytest.mark.repeat
 @pytest.mark.timeout(300)
 def test_a_small_soak_loses_and_duplicates_nothing(tmp_path: Path) -> None:
+    """Deliver a thousand orders with all faults at once.
+
+    In `make test`, the histories of `test_simulation.py` and the cells of `test_matrix.py`, with fewer faults each.
+    """
     results = tmp_path / "results.json"
     command = [sys.executable, "-m", "soak", "--orders", "1000", "--density", "12", "--lease", "2", "--seed", "3"]
     # After a lost response each order of the call is searched for separately, at 10 calls a second.

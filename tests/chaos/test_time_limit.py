@@ -42,6 +42,10 @@ def own_kinds() -> Iterator[None]:
 def test_an_adapter_that_hangs_is_ended_by_celery_and_its_order_is_created_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
+    """Hang before and after the order was created.
+
+    In `make test`, `test_an_order_does_not_pay_for_the_time_limit_of_celery`, without a worker process.
+    """
     monkeypatch.setenv(ONCE, str(tmp_path / "hung"))
     monkeypatch.setenv(WHEN, when)
     python = install(tmp_path, Stuck)

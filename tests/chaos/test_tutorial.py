@@ -25,6 +25,10 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 @pytest.mark.timeout(600)
 def test_the_tutorial_and_the_pages_on_changes_work_as_they_are_written(reader: Reader) -> None:
+    """Run each command, and write each table.
+
+    In `make test`, `test_each_command_of_intake_on_a_page_is_valid` and `test_what_the_pages_show_is_taken` read them.
+    """
     said = reader.follow("tutorial.md")
     assert "error" not in "".join(said[2:3])
     assert re.search(r"shop-nl +retailcrm", "".join(said))

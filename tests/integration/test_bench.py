@@ -103,6 +103,7 @@ def test_programs_run_together_and_end_with_the_block(target: sink.Sink) -> None
 @pytest.mark.repeat
 @pytest.mark.parametrize("kind", reading.ACCOUNTS)
 def test_a_recorded_page_of_each_kind_can_be_read_again(kind: str, stage: Stage) -> None:
+    """Test a benchmark; in `make test`, the tests of each provider read its pages."""
     file = reading.record(stage, kind)
     with run_server("replay", str(file)) as url:
         harness.configure(stage.home, reading._config(stage, kind, url)).close()
@@ -113,6 +114,7 @@ def test_a_recorded_page_of_each_kind_can_be_read_again(kind: str, stage: Stage)
 
 @pytest.mark.repeat
 def test_a_terminated_benchmark_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Test a benchmark; in `make test`, `test_programs_run_together_and_end_with_the_block`."""
     command = [sys.executable, "-m", "bench", "throughput", "--orders", "3000", "--rounds", "1"]
     null, env = subprocess.DEVNULL, harness.environment()
     with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=null, stderr=null) as process:

@@ -230,6 +230,10 @@ CHANGES: Final[tuple[Callable[[Shop], None], ...]] = (
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_change_of_the_settings_creates_an_order_again_or_loses_one(configured: Configured, seed: int) -> None:
+    """Make every change once, in an order that is drawn.
+
+    In `make test`, the tests of `test_identity.py` and `test_references_kept.py` make one change each.
+    """
     accounts = ["retailcrm:main", "retailcrm:other", "dropday:main:dedupe=off", "dropday:other:dedupe=off"]
     with Sandbox(accounts=accounts, limits=["retailcrm=off"], seed=seed) as box:
         shop = Shop(box, configured, seed)

@@ -155,6 +155,11 @@ def recovered(place: Place) -> bool:
 @pytest.mark.repeat
 @pytest.mark.timeout(300)
 def test_every_page_says_in_time_what_redis_is_and_recovers_without_a_restart(place: Place) -> None:
+    """Open each page in each state.
+
+    In `make test`, `test_a_console_without_redis_says_so_and_returns` and
+    `test_a_redis_that_is_away_is_a_problem_with_a_remedy` open one.
+    """
     before, audited = states(place), len(list(read_audit(place.redis)))
     assert recovered(place)
     times = {}
@@ -180,6 +185,10 @@ def test_every_page_says_in_time_what_redis_is_and_recovers_without_a_restart(pl
 @pytest.mark.repeat
 @pytest.mark.timeout(300)
 def test_a_redis_that_takes_no_writes_is_shown_and_nothing_is_done_in_part(place: Place) -> None:
+    """Act on a replica and on a full Redis.
+
+    In `make test`, `test_a_full_redis_takes_a_record` and `test_each_state_of_a_real_server_is_named_with_its_remedy`.
+    """
     before = states(place)
     place.redis.replicaof("127.0.0.1", "9")
     try:

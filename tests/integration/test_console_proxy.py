@@ -133,6 +133,11 @@ def test_the_console_behind_the_documented_proxy(
     certificate: Path,
     tmp_path: Path,
 ) -> None:
+    """Sign in and act through the proxy.
+
+    In `make test`, `test_an_identity_counts_only_if_the_proxy_sends_it` and
+    `test_the_last_address_before_the_proxies_counts`.
+    """
     Users(redis).add("ada", "operator", passwords.hash_password(PASSWORD))
     configured.write(table("web", proxies=["127.0.0.1"]) + SHOP_TO_DROPDAY)
     with console_process() as (url, _), proxy(*kind(tmp_path, url.removeprefix("http://"), certificate)) as visitor:

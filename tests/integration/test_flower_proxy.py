@@ -110,6 +110,11 @@ def wait_for(url: str, process: subprocess.Popen[bytes], status: int) -> None:
 @pytest.mark.repeat
 @pytest.mark.timeout(120)
 def test_flower_below_a_prefix_behind_nginx_with_a_login_by_oauth(tmp_path: Path, redis: Redis) -> None:
+    """Log in as a visitor, and look at what the log keeps.
+
+    In `make test`, `test_no_route_of_flower_answers_without_the_password` and
+    `test_with_oauth_only_its_login_needs_no_session`.
+    """
     (tmp_path / "secret").write_text("hush-hush\n")
     provider, environ = Provider(), settings_of(tmp_path, redis)
     with contextlib.closing(provider.server) as server, nginx(tmp_path, environ["FLOWER_PORT"]) as front:

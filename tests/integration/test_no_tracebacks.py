@@ -144,6 +144,10 @@ def test_a_missing_extra_is_named(words: str, module: str, extra: str, monkeypat
 
 @pytest.mark.repeat  # tests/unit/test_terminal.py shows it without a process
 def test_a_reader_that_leaves_ends_a_command_quietly(configured: Configured) -> None:
+    """Leave a pipe.
+
+    In `make test`, `test_a_health_check_has_its_exit_code_whatever_becomes_of_its_line`, without a process.
+    """
     configured.open()
     command = f"{shlex.quote(sys.executable)} -m worker.cli metrics --once | true"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)

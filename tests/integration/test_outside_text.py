@@ -134,6 +134,7 @@ def test_every_command_prints_what_outsiders_wrote_as_it_is(rt: Runtime, tmp_pat
 @pytest.mark.repeat
 @pytest.mark.timeout(900)
 def test_ten_thousand_texts_are_printed_as_they_are(rt: Runtime, tmp_path: Path) -> None:
+    """Repeat `test_every_command_prints_what_outsiders_wrote_as_it_is`, which `make test` runs with fewer texts."""
     texts = draw(10_000)
     for run in range(20):
         part = texts[run::20]

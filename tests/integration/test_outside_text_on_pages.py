@@ -188,6 +188,7 @@ def test_no_page_message_or_table_obeys_what_outsiders_wrote(rt: Runtime, browse
 @pytest.mark.repeat
 @pytest.mark.timeout(1800)
 def test_no_page_message_or_table_obeys_ten_thousand_texts(rt: Runtime, browser: Browser) -> None:
+    """Repeat `test_no_page_message_or_table_obeys_what_outsiders_wrote`, which `make test` runs with fewer texts."""
     texts = texts_of(10_000)
     users = {name: rt.redis.dump(name) for name in rt.redis.scan_iter("intake:console*")}
     assert users

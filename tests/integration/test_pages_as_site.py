@@ -15,6 +15,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.repeat
 def test_the_site_is_built_without_a_warning_and_has_every_setting_and_command(tmp_path: Path) -> None:
+    """Build the site, which no deployment needs.
+
+    In `make test`, `test_every_page_is_listed_with_its_title_and_printed` reads its pages.
+    """
     code = (
         "import sys; from mkdocs.commands.build import build; from mkdocs.config import load_config; "
         "build(load_config(sys.argv[1], strict=True, site_dir=sys.argv[2]))"

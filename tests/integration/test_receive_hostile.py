@@ -182,6 +182,10 @@ def test_a_sender_without_a_token_costs_a_fraction_of_a_genuine_webhook(
 @pytest.mark.repeat
 @pytest.mark.timeout(300)
 def test_a_thousand_hostile_connections_delay_no_genuine_webhook(tmp_path: Path, redis_url: str) -> None:
+    """Measure the delay.
+
+    In `make test`, `test_connections_without_a_proof_hold_up_nobody_and_fill_no_log` with 300 of them.
+    """
     with running_receiver(write_settings(tmp_path, redis_url)) as receiver, hostile_senders(receiver, 1000) as numbers:
         time.sleep(3)
         pid, began, took = receiver.process.pid, time.monotonic(), []

@@ -136,6 +136,10 @@ def compare(configured: Configured, count: int) -> tuple[Any, float]:
 
 @pytest.mark.repeat
 def test_reconcile_finds_every_fault_among_ten_thousand_orders(configured: Configured) -> None:
+    """Measure the memory.
+
+    In `make test`, `test_reconcile_finds_every_injected_fault_and_nothing_else` with few orders.
+    """
     report, grown = compare(configured, 10_000)
     assert len(report.findings) <= 4 * report.most
     assert grown < 60, f"{grown} MB"

@@ -144,6 +144,10 @@ def test_a_sentinel_that_requires_tls_is_unavailable_without_tls_in_its_address(
 @pytest.mark.repeat
 @pytest.mark.usefixtures("_left_open")
 def test_a_failover_over_tls_is_followed_by_the_ledger_and_by_celery(tmp_path: Path, certificate: Path) -> None:
+    """Let the replica take over.
+
+    In `make test`, `test_sentinel_and_redis_are_both_reached_over_tls` sees no failover.
+    """
     own = f"ssl_ca_certs={certificate}&ssl_certfile={certificate}&ssl_keyfile={certificate}"
     with contextlib.ExitStack() as servers:
         master = servers.enter_context(running(tmp_path / "master", certificate))

@@ -237,7 +237,7 @@ def find(machine: type[Planted], redis: Redis, raw: Redis) -> None:
 def test_a_planted_duplicate_is_found_and_reported_in_a_few_steps(
     redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch, bug: Plant
 ) -> None:
-    """Repeat `test_the_checks_see_a_planted_duplicate`, without written steps."""
+    """Search for the steps; in `make test`, `test_the_checks_see_a_planted_duplicate` with written ones."""
     bug.plant(monkeypatch)
     find(bug.machine, redis, raw)
 

@@ -89,7 +89,10 @@ def test_a_seed_gives_the_same_history_in_another_process_with_other_hashes() ->
 
 @pytest.mark.repeat
 def test_a_seed_gives_the_same_history_twice_in_one_process() -> None:
-    """Replay in one process; `test_a_seed_gives_the_same_history_in_another_process_with_other_hashes` shows more."""
+    """Replay in one process.
+
+    In `make test`, `test_a_seed_gives_the_same_history_in_another_process_with_other_hashes` shows more.
+    """
     lines: list[str] = []
     result = history(8, 120, line=lines.append)
     again: list[str] = []
