@@ -228,11 +228,17 @@ def _continue(claim: Claim, phase: Phase, call: Callable[[], Outcome]) -> Outcom
     interrupted, _, place = claim.place.partition(" ")
     began = place if interrupted == phase else ""
     with continued(Steps(began)) as steps:
-        outcome = _catch(claim, call)
+        outcome = _catch(claim, lambda: _ended(call()))
     if outcome.code == OutOfTime.code and steps.place == began:
         # All the time was not enough for one step: again and again it would be the same.
         outcome = replace(outcome, kind="retry_uncounted", delay=backoff(claim.tries))
     return replace(outcome, place=f"{phase} {steps.place}") if outcome.kind in _AGAIN and steps.place else outcome
+
+
+def _ended(outcome: Outcome) -> Outcome:
+    """Return the outcome of a call that was not interrupted: the next one begins anew, also if this one was in vain."""
+    note_place("")
+    return outcome
 
 
 def _catch(claim: Claim, call: Callable[[], Outcome]) -> Outcome:

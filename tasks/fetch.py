@@ -21,7 +21,7 @@ from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
 from worker.store.inbox import Letter
 from worker.store.redis.receipts import Receipts
-from worker.systems.steps import Steps, continued, current_place
+from worker.systems.steps import Steps, continued, current_place, note_place
 from worker.telemetry import traces
 from worker.telemetry.log import report_store_full
 
@@ -99,6 +99,7 @@ def _fetch_one(rt: Runtime, provider: Provider, hint: Fetch, nudge: Nudge) -> fl
     try:
         with traces.span(f"fetch {name}", provider=name, order=f"{name}:{hint.external_id}"):
             record = _fetch_record(provider, hint.external_id)
+            note_place("")  # the search has ended: what fails from here on begins a new one
             if record is None:
                 _missing(rt, name, hint)
                 return 0.0

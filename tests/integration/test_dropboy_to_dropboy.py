@@ -83,6 +83,19 @@ def test_orders_of_dropboy_are_delivered_once_despite_lost_responses_and_a_lost_
     assert (status["dead_now"], status["in_doubt_now"]) == (0, 0)
 
 
+def test_an_upload_that_shows_later_on_a_page_that_was_read_before_is_found(
+    make: Callable[..., tuple[Sandbox, Runtime]],
+) -> None:
+    accounts = ["dropboy:from:orders=6:spread=60", "dropboy:to:processing=0:list_lag=1:max_take=4"]
+    box, rt = make(accounts, ["dropboy:create:cut_after:account=to:times=1:skip=6"], 6)
+    run(rt)
+    box.add_orders(1, system="dropboy", account="from")
+    run(rt)
+    status = rt.lanes["to"].status()
+    assert (status["delivered"], status["existed"], status["in_doubt_now"]) == (6, 1, 0)
+    assert len(box.journal(kind="request", account="to", method="POST")) == 7
+
+
 @pytest.mark.parametrize(("rows", "created"), [("uploaded", 0), ("bare", 1)])
 def test_an_uncertain_upload_that_is_never_listed_ends_in_doubt_and_is_not_resent(
     make: Callable[..., tuple[Sandbox, Runtime]], rows: str, created: int
