@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from worker.app import Nudge
     from worker.runtime import Adapters, Runtime
     from worker.settings.routes import Route
-    from worker.store.orders.ledger import Accepted, Ask, Delivery
+    from worker.store.orders.delivery import Ask, Delivery
+    from worker.store.orders.ledger import Accepted
     from worker.store.registry.registry import Template
 
 #: A Redis that refuses this many orders and accepts none is itself at fault.
@@ -47,7 +48,7 @@ def accept(
         source: The origin of the orders, such as "poll shop-nl", for the history of each order.
         nudge: Notifies a worker that a task has work for an account.
         ask: Which orders that the ledger does not know are searched for before they are created, at a target that
-            accepts duplicates (see `worker/store/orders/ledger.py`).
+            accepts duplicates (see `Ask`).
 
     Returns:
         The number of deliveries with each result (see `Accepted`), and the orders that could not be accepted.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from worker.app import Nudge
     from worker.app.timed_request import Later
     from worker.store.feeds.cursors import Poll
-    from worker.store.orders.ledger import Ask
+    from worker.store.orders.delivery import Ask
     from worker.systems.provider import Provider, Record
 
 log = structlog.get_logger()

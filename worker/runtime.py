@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from worker.settings.load import Settings
     from worker.settings.needs import Needs
     from worker.store.limits.limit import Limit
-    from worker.store.orders.ledger import OnChange
+    from worker.store.orders.delivery import OnChange
     from worker.systems.provider import Provider
     from worker.systems.target import Target
 

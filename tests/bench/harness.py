@@ -14,7 +14,7 @@ from celery import Celery
 
 from schemas.order import Order
 from worker.runtime import Runtime, read_settings
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:

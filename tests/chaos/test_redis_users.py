@@ -24,7 +24,7 @@ from support.orders import order
 from support.ports import free_port
 from support.stack import Stack
 from worker.runtime import Runtime, read_settings
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from edits.systems import SKUS, SYSTEMS
 from edits.wire import Killed
 from schemas.order import Order
 from support.fake_runtime import FakeRuntime, Shop
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

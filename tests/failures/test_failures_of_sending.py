@@ -21,9 +21,10 @@ from support.pipeline import PLACEHOLDER
 from support.redis_text import make_due
 from worker.errors import Rejected
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.orders.ledger import Ledger
 from worker.systems.provider import Record
 
 if TYPE_CHECKING:

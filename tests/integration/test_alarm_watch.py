@@ -17,8 +17,8 @@ from support.pipeline import log_lines, logged
 from support.settings_texts import NO_REDIS, SHOP_TO_DROPDAY, Configured, table
 from worker.runtime import Runtime, read_settings
 from worker.store.health.alarms import AlarmState, Change
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.watch import notify
 from worker.watch.snapshot import take_snapshot
 from worker.watch.watch import Watch

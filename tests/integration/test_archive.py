@@ -10,9 +10,10 @@ from support.orders import order
 from support.redis_text import text
 from worker.store.limits.limiter import Scope
 from worker.store.orders import payload
+from worker.store.orders.delivery import Delivery, OnChange
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger, OnChange
+from worker.store.orders.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

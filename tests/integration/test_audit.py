@@ -26,8 +26,8 @@ from worker.store.audit import Act, Actor, read_audit, record
 from worker.store.console.tokens import Tokens
 from worker.store.console.users import Users
 from worker.store.inbox import Letter
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.store.redis import keys
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from support.orders import order
 from worker.errors import AuthFailed, Unavailable
 from worker.store.feeds.work import read_work
 from worker.store.health.state import read_snapshot
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -17,9 +17,10 @@ from worker.store.feeds.cursors import Cursors
 from worker.store.health.state import Snapshot
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.orders.ledger import Ledger
 from worker.store.redis import clock, scripts, witness
 from worker.store.redis.lua_source import lua_names, lua_source
 from worker.watch.judgements import judge

@@ -9,7 +9,7 @@ import pytest
 
 from support.console import running_console
 from support.console_world import DELIVERED, REFUSED, SETTINGS, an_order, fill
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 from worker.web.app import PAGES
 from worker.web.page import EVERYBODY
 

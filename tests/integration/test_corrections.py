@@ -23,8 +23,9 @@ from worker.operations.correct import CorrectionRefused, carry_out, find_correct
 from worker.reconcile.repair import requeue
 from worker.reconcile.report import Finding
 from worker.store.orders import payload
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Claim, Outcome
-from worker.store.orders.ledger import Delivery, Standing
+from worker.store.orders.ledger import Standing
 from worker.store.redis import keys
 
 if TYPE_CHECKING:

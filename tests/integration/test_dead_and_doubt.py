@@ -20,9 +20,9 @@ from worker.doubt import ask, finder
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
 from worker.settings.routes import Route
 from worker.store.orders import stuck
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import ASK_EVERY
-from worker.store.orders.ledger import Delivery
 from worker.store.orders.pace import Pace
 from worker.store.orders.stuck import Filter, StuckOrder
 from worker.systems.provider import Record

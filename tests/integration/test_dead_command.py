@@ -11,8 +11,8 @@ from support.command_line import intake
 from support.http_server import Request, reply
 from support.orders import order
 from support.settings_texts import Configured, dropday, retailcrm, route
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from support.http_calls import Serve

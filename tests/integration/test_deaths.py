@@ -18,8 +18,8 @@ from support.orders import order
 from worker.app.timed_request import TimedRequest
 from worker.errors import LeaseLost, OutOfTime, StoreFull, Unavailable
 from worker.store.inbox import POISON as MOST_TAKERS
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.lanes import POISON
-from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -16,8 +16,8 @@ from tasks.release import release
 from worker.errors import Uncertain
 from worker.settings.routes import Route
 from worker.settings.transforms import Transform
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.store.redis import keys
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ import tasks.poll
 from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from worker.errors import StoreFull
-from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.orders.delivery import Delivery
+from worker.store.orders.ledger import Ledger
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from support.command_line import intake
 from support.orders import order
 from tasks.ingest import ingest
 from worker.cli import main
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.store.registry.registry import Entry
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from support.forgetting import Rewind
 from support.orders import order
 from support.ports import free_port
 from worker.errors import LeaseLost
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.store.redis import keys
 from worker.store.redis.connection import connect
 

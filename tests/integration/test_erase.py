@@ -13,8 +13,8 @@ from support.redis_text import key_names, text
 from support.settings_texts import Configured, dropday, retailcrm, route
 from worker.store.inbox import Letter
 from worker.store.orders import payload
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from click.testing import Result

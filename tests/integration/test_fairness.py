@@ -18,8 +18,8 @@ from support.http_server import reply
 from support.orders import order
 from support.settings_texts import dropday, route
 from worker.app.background import background_tasks
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

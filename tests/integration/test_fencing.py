@@ -20,8 +20,8 @@ from worker.runtime import Runtime, read_settings
 from worker.store.feeds.cursors import Cursors, Poll
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope, interval_us
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.store.redis.heartbeat import uptime
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from worker.cli.setup.account_checks import Finding
 from worker.cli.setup.first_poll import FirstPoll, describe, look
 from worker.errors import Rejected
 from worker.runtime import read_settings
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from support.fake_runtime import Bulky, Editable, FakeRuntime, Shop, Slow, Wareh
 from support.forgetting import Rewind, forgotten
 from support.orders import order
 from worker.errors import LeaseLost
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.store.redis import catalog
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from worker.app.transport import install
 from worker.store.feeds.work import read_work
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 from worker.store.redis import broker_client
 
 if TYPE_CHECKING:

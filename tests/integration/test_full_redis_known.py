@@ -15,8 +15,8 @@ from support.orders import order
 from support.steps import settle
 from worker.errors import StoreFull
 from worker.settings.routes import Route
+from worker.store.orders.delivery import Delivery, OnChange
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery, OnChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

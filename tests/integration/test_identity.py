@@ -12,8 +12,8 @@ from support.orders import order
 from support.settings_texts import BY_PROVIDER, dropboy, dropday, ordercloud, retailcrm, route
 from worker.errors import ConfigError
 from worker.runtime import Runtime, read_settings
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.watch.judgements import judge
 from worker.watch.snapshot import take_snapshot
 

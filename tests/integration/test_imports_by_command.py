@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from support.orders import order
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 
 if TYPE_CHECKING:
     from support.settings_texts import Configured

@@ -12,9 +12,10 @@ import pytest
 from support.orders import order
 from worker.errors import LeaseLost
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import BREAKER, Outcome
 from worker.store.orders.lanes import POISON, Lane
-from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.orders.ledger import Ledger
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -12,8 +12,9 @@ from support.orders import order
 from worker.errors import RateLimited
 from worker.store.limits.limit import Limit, combine_limits
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.orders.ledger import Ledger
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -31,8 +31,8 @@ from worker.http.client import Client
 from worker.http.task_time import check_time, time_for_calls
 from worker.settings.clocks import Clocks
 from worker.settings.routes import Route
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Claim, Drain, Outcome
-from worker.store.orders.ledger import Delivery
 from worker.systems.dropboy.provider import Dropboy as DropboyShop
 from worker.systems.dropboy.provider import DropboyOptions as DropboyShopOptions
 from worker.systems.dropboy.target import Dropboy, DropboyOptions

@@ -18,8 +18,8 @@ from worker.errors import AuthFailed, IntakeError, Rejected, Unavailable
 from worker.settings.receivers import Mail
 from worker.store.health.alarms import AlarmState
 from worker.store.inbox import Letter
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.watch import mail as mail_module
 from worker.watch import notify
 from worker.watch.digest import collect, write_digest

@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.command_line import intake
 from support.orders import order
 from support.programs import require_program
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.watch.metrics import RedisCollector
 
 if TYPE_CHECKING:

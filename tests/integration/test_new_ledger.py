@@ -14,8 +14,9 @@ from support.orders import order
 from support.settings_texts import BY_PROVIDER, Configured, dropboy, dropday, route
 from worker.errors import LeaseLost
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger, Standing
+from worker.store.orders.ledger import Ledger, Standing
 from worker.store.orders.stuck import Stuck
 from worker.store.redis import keys
 from worker.store.redis.heartbeat import Heartbeat, uptime

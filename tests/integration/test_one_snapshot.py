@@ -14,8 +14,8 @@ from support.orders import order
 from support.settings_texts import SHOP_TO_DROPDAY, table
 from worker.store.health.alarms import AlarmState
 from worker.store.inbox import Letter
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:

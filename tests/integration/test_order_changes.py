@@ -8,16 +8,17 @@ import pytest
 
 from support.orders import order
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Claim, Drain, Outcome
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.orders.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from redis import Redis
 
-    from worker.store.orders.ledger import OnChange
+    from worker.store.orders.delivery import OnChange
 
 DONE = Outcome("delivered", extra="T1")
 

@@ -23,8 +23,8 @@ from worker.cli.feeds.reconcile import render
 from worker.reconcile.report import Finding, Report
 from worker.store.feeds.left_out import LeftOutOrder
 from worker.store.inbox import Letter
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.telemetry import log
 from worker.telemetry.printable import one_line, printable
 

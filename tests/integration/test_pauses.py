@@ -22,9 +22,9 @@ from tasks.sending import Sending
 from worker.errors import TargetDown, Unavailable
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import BREAKER, Outcome
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -19,8 +19,8 @@ from worker.operations.reasons import REASONS
 from worker.operations.report.figures import Sum
 from worker.operations.report.words import length
 from worker.store.orders.days import Days
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 from worker.store.redis import lua_source, scripts
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import pytest
 
 from support.orders import order
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger, Standing
+from worker.store.orders.ledger import Ledger, Standing
 
 if TYPE_CHECKING:
     from redis import Redis

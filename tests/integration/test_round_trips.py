@@ -16,7 +16,7 @@ from support.orders import order
 from support.settings_texts import BY_PROVIDER, dropday, route, table
 from worker.cli.setup.first_poll import examine_first_polls
 from worker.store.feeds.left_out import LeftOutOrder
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 from worker.systems.dropday.provider import Dropday
 from worker.systems.provider import Page
 from worker.watch.metrics import RedisCollector

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from schemas.changes import Changes
     from schemas.order import Order
     from worker.errors import IntakeError
-    from worker.store.orders.ledger import OnChange
+    from worker.store.orders.delivery import OnChange
 
 
 class Recording(Editable):

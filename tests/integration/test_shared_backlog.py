@@ -15,8 +15,8 @@ from support.fake_runtime import Bulky, FakeRuntime, Shop, Warehouse
 from support.orders import order
 from tasks.sending import Sending
 from worker.errors import LeaseLost, RateLimited
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Claim, Outcome
-from worker.store.orders.ledger import Delivery
 from worker.store.orders.pace import Pace
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from support.settings_texts import NOWHERE, Configured, dropday, retailcrm, rout
 from worker.cli.status.screen import ROWS, screen
 from worker.operations.document import document, full_document
 from worker.store.inbox import Letter
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from redis import Redis

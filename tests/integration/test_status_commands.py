@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from support.command_line import intake
 from support.orders import order
 from support.settings_texts import NO_REDIS, Configured
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime

@@ -12,9 +12,10 @@ from support.command_line import intake
 from support.console_world import DELIVERED, SETTINGS, an_order, put
 from support.orders import order
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.orders.ledger import Ledger
 from worker.store.orders.stuck import Stuck
 from worker.store.orders.target_ids import TargetIds
 

@@ -12,8 +12,9 @@ import tasks.deliver
 from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from worker.store.limits.limiter import Scope
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.lanes import Lane
-from worker.store.orders.ledger import Accepted, Delivery, Ledger
+from worker.store.orders.ledger import Accepted, Ledger
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -11,7 +11,7 @@ from integration.test_clock_steps import Clock
 from support.fake_runtime import FakeRuntime, Shop
 from support.forgetting import Rewind
 from support.orders import order
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 from worker.store.redis import catalog, keys
 from worker.store.redis.connection import connect
 from worker.store.redis.scripts import Scripts

@@ -15,7 +15,7 @@ from support.ports import free_port
 from support.settings_texts import Configured, dropboy, dropday, ordercloud, retailcrm, route, table
 from worker.errors import ConfigError
 from worker.runtime import Runtime, read_settings
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.settings.load import Settings
-    from worker.store.orders.ledger import Delivery, OnChange
+    from worker.store.orders.delivery import Delivery, OnChange
 
 #: Seconds, far longer than an example runs, so that no lease ends on a slow machine.
 LEASE = 100_000.0

@@ -33,7 +33,7 @@ from worker.store.redis import keys
 if TYPE_CHECKING:
     from redis import Redis
 
-    from worker.store.orders.ledger import OnChange
+    from worker.store.orders.delivery import OnChange
 
 
 def rarely(names: tuple[str, ...]) -> st.SearchStrategy[str]:

@@ -18,7 +18,7 @@ from support.settings_files import GOOD, problems, read
 from worker.errors import Malformed, PermanentError
 from worker.settings.routes import Route, route_to
 from worker.settings.transforms import Transform
-from worker.store.orders.ledger import Delivery
+from worker.store.orders.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

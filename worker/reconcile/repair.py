@@ -11,7 +11,8 @@ from worker.store.orders.corrections import Stored
 if TYPE_CHECKING:
     from worker.reconcile.report import Finding
     from worker.reconcile.run import Run
-    from worker.store.orders.ledger import Delivery, Standing
+    from worker.store.orders.delivery import Delivery
+    from worker.store.orders.ledger import Standing
 
 #: The states in which an order waits for a person.
 _WAITING: Final = frozenset({"held", "in_doubt"})

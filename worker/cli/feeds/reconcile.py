@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from worker.reconcile.report import Finding, Report
     from worker.runtime import Runtime
     from worker.store.audit import Act
-    from worker.store.orders.ledger import Delivery, Standing
+    from worker.store.orders.delivery import Delivery
+    from worker.store.orders.ledger import Standing
 
 #: The text after each of the other counts, by name.
 _OTHER_COUNTS = {

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.operations.requests import RequestPreview
     from worker.runtime import Runtime
-    from worker.store.orders.ledger import Delivery, OnChange, Standing
+    from worker.store.orders.delivery import Delivery, OnChange
+    from worker.store.orders.ledger import Standing
     from worker.systems.provider import Page
     from worker.systems.target import Receipt
 

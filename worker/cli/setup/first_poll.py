@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.runtime import Adapters
-    from worker.store.orders.ledger import Delivery
+    from worker.store.orders.delivery import Delivery
     from worker.systems.provider import Page
 
 #: The pages and the seconds after which no further page of a provider is read.
