@@ -234,7 +234,7 @@ class Order(Part):
     `provider` is the name of the configured account, `external_id` the id by which the provider finds the order;
     together they are the order key. `version` grows with every change of the order at the provider (a history id, or
     the time of the change in microseconds). It decides which of two readings is newer, and is `None` if the provider
-    has no version.
+    has no version. Only Intake itself sets one below zero (see `tasks/job.py`).
     """
 
     provider: Id
@@ -245,7 +245,7 @@ class Order(Part):
     source_id: str | None = None
     #: The shop, site or store within the provider's account.
     store: str | None = None
-    version: int | None = Field(default=None, ge=0)
+    version: Annotated[int, Field(json_schema_extra={"minimum": 0})] | None = None
 
     status: Status
     #: The status as the provider names it.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: More microseconds than any moment has, up to the year 9999.
+_SPAN: Final = 10**18
 
 
 def job_of(rt: Runtime, raw: bytes) -> Job:
@@ -28,14 +30,28 @@ def order_of(rt: Runtime, job: Job) -> Order:
     try:
         if job.order is not None:
             with isolated("reading the order"):
-                return _dated(rt, job, order_in(job))
-        return to_order(rt.providers[job.provider], Record(job.record or {}))
+                return _with_version(rt, job, order_in(job))
+        return _with_version(rt, job, to_order(rt.providers[job.provider], Record(job.record or {})))
     except PermanentError as error:
         raise BadJob(error.code, str(error), job.provider) from None
 
 
-def _dated(rt: Runtime, job: Job, order: Order) -> Order:
-    """Use the time of sending as the version of a producer's order that has none, to tell which content is newer."""
-    if order.version is not None or job.sent_at is None or job.provider not in rt.settings.producers:
+def _with_version(rt: Runtime, job: Job, order: Order) -> Order:
+    """Return the order with a version, which shows which of two contents is newer.
+
+    An order that has none is as old as its `updated_at`, or else as its job; of two with the same `updated_at`, the one
+    that was sent later is newer. For a provider that is polled, such a version is below zero: a time and the provider's
+    own versions cannot be compared, so what was read at the provider is always newer.
+    """
+    if order.version is not None:
         return order
-    return order.model_copy(update={"version": (job.sent_at - _EPOCH) // timedelta(microseconds=1)})
+    sent = _microseconds(job.sent_at) if job.sent_at else 0
+    changed = _microseconds(order.updated_at) if order.updated_at else sent
+    version = changed * _SPAN + sent
+    if job.provider not in rt.settings.producers:
+        version -= _SPAN * _SPAN
+    return order.model_copy(update={"version": version or None})
+
+
+def _microseconds(moment: datetime) -> int:
+    return max(0, (moment - _EPOCH) // timedelta(microseconds=1))

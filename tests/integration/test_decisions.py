@@ -144,11 +144,11 @@ def test_tombstones_hold_no_content_and_take_little_memory(redis: Redis) -> None
     assert not redis.keys("intake:order:*")
 
 
-def test_an_order_without_a_version_leaves_no_tombstone(redis: Redis) -> None:
+def test_an_order_that_was_read_without_a_version_is_newer_than_a_push_without_one(redis: Redis) -> None:
     rt = runtime(redis)
-    assert arrive(rt, None, store="be") == "unwanted"
-    assert not redis.keys("intake:unwanted:*")
-    assert arrive(rt, None) == "new"
+    assert arrive(rt, None, "poll shop", store="be") == "unwanted"
+    assert arrive(rt, -5) == "stale"
+    assert arrive(rt, None, "poll shop") == "new"
 
 
 def test_an_order_that_a_new_ledger_left_out_is_searched_before_it_is_created(redis: Redis) -> None:

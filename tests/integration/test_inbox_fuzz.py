@@ -94,7 +94,7 @@ def process_all(rt: FakeRuntime, jobs: list[bytes]) -> Counter[str]:
                 rt.inbox.push(jobs[start : start + 500])
                 while tasks.listen.take(rt, taker, rt.nudge):
                     pass
-    ends = sum(counts[end] for end in ("new", "same", "replaced", "unwanted", "hints", "bad"))
+    ends = sum(counts[end] for end in ("new", "same", "replaced", "stale", "unwanted", "hints", "bad"))
     assert (counts["jobs"], ends) == (len(jobs), len(jobs)), counts
     assert rt.inbox.status()["waiting"] == rt.inbox.status()["taken"] == 0
     return counts

@@ -39,6 +39,7 @@ local stamp = string.format('%.0f', now)
 local results, counts = {}, {}
 local BULK_OFFSET = 1125899906842624 -- 2^50, as in worker/store/redis/keys.py
 local bulk = string.match(source, '^%a*') == 'backfill'
+local pushed = string.match(source, '^%a*') == 'push'
 -- include era.lua
 
 -- Decided here and not by the caller: Redis can be lost between the caller's question and this script.
@@ -59,6 +60,7 @@ end
 
 -- include log.lua
 -- include tombstone.lua
+-- include ties.lua
 -- include owner.lua
 -- include combine.lua
 -- include withdraw.lua
@@ -210,10 +212,10 @@ end
 local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared, correction)
   local record = record_prefix .. key
   local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested',
-    'may_exist', 'seen', 'corrected')
+    'may_exist', 'seen', 'corrected', 'ties')
   local archived = not known[1] and read_archived(record_prefix, key)
   if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop, false, false,
-    archived.requested, false, false, archived.corrected or false} end
+    archived.requested, false, false, archived.corrected or false, archived.ties} end
   local state = known[1]
   if not state then
     if full == '1' then return 'full' end
@@ -259,6 +261,7 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
     return 'same'
   end
   if older then return 'stale' end
+  if pushed and known[2] ~= fingerprint and is_replay(known[15], version, fingerprint) then return 'stale' end
   -- The customer asked to be forgotten. A change at the source may be exactly that, so it is not sent.
   if state == 'discarded' and known[6] == 'erased' then return 'unwanted' end
   local change = on_change
@@ -267,6 +270,7 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   if full == '1' and stop == '' and needs_room then return 'full' end
   if archived then unarchive(record_prefix, key, archived, history_prefix) end
   redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
+  note_tie(record, known[15], old, known[2], version, fingerprint)
   redis.call('HDEL', record, 'hold')
   note_correction(key, correction)
   if requested then redis.call('HSET', record, 'requested', '1') end

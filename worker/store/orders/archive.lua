@@ -47,14 +47,16 @@ local function write_archived(prefix, key, archived)
   -- true: the reference is the order key without its provider; false: it is the target's id.
   local reference = archived.reference == string.match(key, ':(.*)$')
   if not reference and archived.reference ~= archived.target_id then reference = shorten(archived.reference) end
-  -- The last is the fingerprint of what the source says of an order that a person corrected (correction.lua).
+  -- The last two are the fingerprint of what the source says of an order that a person corrected (correction.lua), and the ties of few orders (ties.lua).
   -- Then the order key where the field is only its hash, the field fingerprints where an update may need them, and for few orders the marks "w" (it was
   -- withdrawn), "s" (it is not to be shipped) and "r" (a backfill requested it, though it was placed before the start).
   local marks = (archived.state == 'withdrawn' and 'w' or '') .. (archived.stop and 's' or '') .. (archived.requested and 'r' or '')
+  local ties = archived.ties or nil
   local corrected = shorten(archived.corrected) or nil
-  marks = (marks ~= '' or corrected) and marks or nil
+  if ties and not corrected then corrected = false end
+  marks = (marks ~= '' or corrected ~= nil) and marks or nil
   local values = {shorten(archived.version), shorten(archived.fingerprint), shorten(archived.done), shorten(archived.target_id),
-    reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields or marks and '', marks, corrected}
+    reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields or marks and '', marks, corrected, ties}
   local packed = cmsgpack.pack(unpack(values))
   local pieces = math.ceil(#packed / PIECE)
   redis.call('HSET', hash, field, string.sub(packed, 1, PIECE))
@@ -86,9 +88,10 @@ end
 local function read_archived(prefix, key)
   local packed = read_pieces(archive_key(prefix, key), archive_field(key))
   if not packed then return nil end
-  local version, fingerprint, done, target_id, reference, page, index, _, sent_fields, marks, corrected = cmsgpack.unpack(packed)
+  local version, fingerprint, done, target_id, reference, page, index, _, sent_fields, marks, corrected, ties = cmsgpack.unpack(packed)
   local archived = {state = 'delivered', version = lengthen(version), fingerprint = lengthen(fingerprint), done = lengthen(done),
-    target_id = lengthen(target_id), page = page, index = index, sent_fields = sent_fields ~= '' and sent_fields or nil, corrected = lengthen(corrected)}
+    target_id = lengthen(target_id), page = page, index = index, sent_fields = sent_fields ~= '' and sent_fields or nil, corrected = lengthen(corrected),
+    ties = ties}
   if marks and string.find(marks, 'w') then archived.state = 'withdrawn' end
   if marks and string.find(marks, 's') then archived.stop = '1' end
   if marks and string.find(marks, 'r') then archived.requested = '1' end
@@ -130,9 +133,9 @@ local function archive(prefix, key, payloads, histories)
   redis.call('DEL', payloads .. key)
   local record = prefix .. key
   local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent', 'sent_fields', 'state', 'stop',
-    'requested', 'corrected')
+    'requested', 'corrected', 'ties')
   local archived = {version = live[1], fingerprint = live[2], done = live[3], target_id = live[4], reference = live[5],
-    sent_fields = live[9] or nil, state = live[10], stop = live[11], requested = live[12], corrected = live[13]}
+    sent_fields = live[9] or nil, state = live[10], stop = live[11], requested = live[12], corrected = live[13], ties = live[14]}
   if archived.corrected then redis.call('PEXPIRE', correction_key(prefix, key), KEEP) end
   local lines = redis.call('LRANGE', histories .. key, 0, -1)
   archived.page, archived.index = append_history(prefix, {lines, live[6], live[7], live[8] == live[2] or shorten(live[8])})
@@ -148,7 +151,7 @@ local function unarchive(prefix, key, archived, histories)
   for _, line in ipairs(lines) do redis.call('RPUSH', histories .. key, line) end
   if #lines > 0 then redis.call('LSET', page_key(prefix, archived.page), archived.index, '') end
   local record = prefix .. key
-  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields', 'stop', 'requested', 'corrected'}) do
+  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields', 'stop', 'requested', 'corrected', 'ties'}) do
     if archived[name] then redis.call('HSET', record, name, archived[name]) end
   end
   if archived.corrected then redis.call('PERSIST', correction_key(prefix, key)) end

@@ -36,6 +36,7 @@ local function erase(key)
     if not archived then return '' end
     -- A guess of a person's name could be tested by them.
     archived.sent_fields = nil
+    archived.ties = nil
     if archived.corrected then
       archived.fingerprint, archived.corrected = archived.corrected, nil
       redis.call('DEL', correction_key(record_prefix, key))
@@ -55,7 +56,7 @@ local function erase(key)
   for _, set in ipairs({due, dead, doubt, held}) do redis.call('ZREM', set, key) end
   redis.call('DEL', payload_prefix .. key)
   forget_correction(record_prefix, key)
-  redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'fields', 'step', 'tried', 'again', 'sent_fields', 'tried_fields')
+  redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'fields', 'step', 'tried', 'again', 'sent_fields', 'tried_fields', 'ties')
   redact(key)
   redis.call('HINCRBY', lane, 'erased', 1)
   if known[2] then

@@ -11,6 +11,7 @@ local record_prefix, payload_prefix, history_prefix, key, reference, fingerprint
 -- If repeated: the order is queued already, "moved".
 
 -- include archive.lua
+-- include older.lua
 
 local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -27,7 +28,7 @@ if state ~= seen_state or (known[2] or '') ~= seen_fingerprint or (known[3] or '
 if state ~= '' and state ~= 'delivered' and state ~= 'dead' then return 'moved' end
 -- An order that is read singly may come without its version, "0": the known version stays.
 local old = known[4] or ''
-local is_newer = #version > #old or (#version == #old and version > old)
+local is_newer = is_older(old, version)
 if version ~= '0' and version ~= old and not is_newer then return 'moved' end
 correction = correction ~= '' and cjson.decode(correction)
 local corrected = archived and archived.corrected or redis.call('HGET', record, 'corrected')

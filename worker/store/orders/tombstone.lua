@@ -11,8 +11,7 @@ local function tombstones(key, period)
   return string.format('intake:unwanted:%s%.0f:%s', string.sub(record_prefix, 14), period, string.sub(redis.sha1hex(key), 1, 4))
 end
 
--- Return whether `version` is older than `known`. A version can be up to 2^63, which a Lua number cannot hold: compare it as text of equal length.
-local function is_older(version, known) return #version < #known or (#version == #known and version < known) end
+-- include older.lua
 
 -- Return whether a newer version of the order was left out.
 local function is_outdated(key, version)
@@ -24,9 +23,8 @@ local function is_outdated(key, version)
   return false
 end
 
--- Remember that this version is left out. Nothing is older than an order without a version, "0".
+-- Remember that this version is left out.
 local function bury_version(key, version)
-  if version == '0' then return end
   local period = math.floor(now / PERIOD)
   local hash = tombstones(key, period)
   redis.call('HSET', hash, archive_field(key), version)
