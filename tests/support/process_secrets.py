@@ -15,7 +15,7 @@ GROUP_OF: Final = {
     "mail": "alarms",
 }
 #: What has rights of its own in users.acl.example; all others work on the ledger.
-USER_OF: Final = {"metrics": "metrics", "flower": "flower"}
+USER_OF: Final = {name: name for name in ("web", "receive", "metrics", "flower")}
 
 #: A user of Redis, and the groups of secrets.
 Rights = tuple[str, frozenset[str]]

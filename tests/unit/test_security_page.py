@@ -41,7 +41,7 @@ def test_the_page_shows_what_the_file_grants() -> None:
 
 def test_no_user_but_those_of_people_and_workers_reads_an_order() -> None:
     users = {line.split()[1]: line for line in (DEPLOY / "users.acl.example").read_text("utf-8").splitlines()}
-    for name in ("producer", "flower", "metrics"):
+    for name in ("receive", "producer", "flower", "metrics"):
         assert not re.search(r"~intake:(\*|order|payload|history|malformed:\*\s)", users[name].replace("(+hlen ~", "("))
 
 

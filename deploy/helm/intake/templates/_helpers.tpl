@@ -87,7 +87,7 @@ spec:
               valueFrom:
                 secretKeyRef:
                   name: {{ .root.Values.secrets.redis }}
-                  key: {{ if has .name (list "metrics" "flower") }}{{ .name }}{{ else }}worker{{ end }}
+                  key: {{ if has .name (list "web" "receive" "metrics" "flower") }}{{ .name }}{{ else }}worker{{ end }}
             {{- range $name, $value := merge (default dict .env) .root.Values.env }}
             - name: {{ $name }}
               value: {{ $value | quote }}
