@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import simplejson
 
 from contract.sabotage import has_another_kind, having
-from worker.settings.document import SettingError
+from worker.settings.tables import SettingError
 from worker.systems.webhook.contract import Call, Refused
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from pydantic_core import PydanticUndefined
 
 from worker.cli import GROUPS, main
 from worker.durations import format_duration
-from worker.settings.document import fields_of, secrets_of
 from worker.settings.durations import Duration
 from worker.settings.load import SECTION_MODELS
+from worker.settings.tables import fields_of, secrets_of
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
 from worker.systems.webhooks import webhook_kinds

@@ -19,7 +19,7 @@ from worker.app.flower_broker import queue_client
 from worker.app.transport import install
 from worker.settings.addresses import broker_url, has_password, redis_url
 from worker.settings.amqp import AmqpAddress
-from worker.settings.document import SettingError
+from worker.settings.tables import SettingError
 from worker.store.redis.address import _PARAMETERS, RedisAddress
 from worker.store.redis.connection import connect
 

@@ -8,8 +8,8 @@ import pytest
 
 from worker.errors import TargetDown
 from worker.http.gates import MaintenanceGate, Open
-from worker.settings.document import SettingError
 from worker.settings.maintenance import Maintenance, windows
+from worker.settings.tables import SettingError
 
 
 def at(text: str) -> datetime:

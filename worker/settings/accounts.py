@@ -8,12 +8,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Instance
 
 from worker.durations import format_duration
 from worker.settings.addresses import web_url
-from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, as_list, fields_of
+from worker.settings.document import NAME, NO_NAME, Document, Key
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 from worker.settings.maintenance import Maintenance, Window, windows, zone
 from worker.settings.map_files import MappedOptions  # noqa: TC001  # as above
 from worker.settings.start import Start  # noqa: TC001  # as above
+from worker.settings.tables import SettingError, Table, as_list, fields_of
 from worker.store.limits.limit import Limit
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from worker.settings.amqp import AmqpAddress, is_amqp_address
-from worker.settings.document import SettingError
+from worker.settings.tables import SettingError
 from worker.store.redis.address import AddressError, RedisAddress
 
 if TYPE_CHECKING:

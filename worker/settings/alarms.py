@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from worker.settings.document import Table
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.receivers import Destination, Receiver, read_receivers
+from worker.settings.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from worker.durations import format_duration
-from worker.settings.document import Table
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
+from worker.settings.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,20 +8,20 @@ import tomllib
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from worker.errors import ConfigError
 from worker.settings.env_file import with_env_file
 from worker.settings.fingerprint import fingerprint
 from worker.settings.needs import EVERYTHING
 from worker.settings.secret_files import FILE, FileSecret, SecretFileError
+from worker.settings.tables import MAY_BE_SECRET, SettingError, fields_of, keys_with, names_at, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
     from worker.settings.map_files import MappedOptions
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 Key = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
-#: Marks a setting that may be a secret, although it is no SecretStr: a URL with a password.
-MAY_BE_SECRET: Final = object()
 _VARIABLE: Final = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 #: The form of a name, and the error for a name of another form.
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -56,27 +54,6 @@ _MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "literal_error": ("is not one of the choices", "Write {expected}."),
     "enum": ("is not one of the choices", "Write {expected}."),
 }
-
-
-def as_list(value: Any) -> Any:
-    """Return a single string as a list of one, and any other value as it is."""
-    return [value] if isinstance(value, str) else value
-
-
-class Table(BaseModel):
-    """The base of all tables of the settings: frozen, without unknown keys, without values in its errors."""
-
-    model_config = ConfigDict(
-        defer_build=True, frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True
-    )
-
-
-class SettingError(ValueError):  # never leaves a validator: pydantic wraps it
-    """A value is refused by one of our validators. The reason and the remedy contain no part of the value."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
-        self.reason, self.remedy = reason, remedy
 
 
 class ConfigErrors(ConfigError):
@@ -172,7 +149,7 @@ class Document:
         """
         if not isinstance(table, dict):
             return table
-        secrets, texts = secrets_of(model), _keys_with(model, MAY_BE_SECRET)
+        secrets, texts = secrets_of(model), keys_with(model, MAY_BE_SECRET)
         self._require_values(table, at, secrets)
         read = {
             key: self._read_secret((*at, key), value, is_text=key in texts)
@@ -253,7 +230,7 @@ class Document:
                 self.problems.append(unset)
             return
         if kind == "extra_forbidden":
-            self.add_unknown(key, _names_at(model, detail["loc"][:-1]))
+            self.add_unknown(key, names_at(model, detail["loc"][:-1]))
         elif kind == "missing":
             self.add_error(key, "is missing", _how_to_add(model, key))
         elif isinstance(cause := context.get("error"), SettingError):
@@ -295,35 +272,6 @@ def read_file(
 def format_key(key: Key) -> str:
     """Return a key as people write it: `routes[0].to`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
-
-
-def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """Return the fields of a model by the keys that its table may have in a file."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
-
-
-def secrets_of(model: type[BaseModel]) -> set[str]:
-    """Return the keys of this model whose values are secrets."""
-    return _keys_with(model, SecretStr, MAY_BE_SECRET)
-
-
-def _keys_with(model: type[BaseModel], *marks: object) -> set[str]:
-    """Return the keys of this model whose annotation contains one of the marks."""
-    return {key for key, field in fields_of(model).items() if _contains(field.annotation, marks)}
-
-
-def _contains(annotation: Any, marks: tuple[object, ...]) -> bool:
-    return annotation in marks or any(_contains(part, marks) for part in get_args(annotation))
-
-
-def _names_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
-    """Return the keys of the model at `path` inside `model`."""
-    for part in path:
-        field = fields_of(model).get(str(part))
-        inner = field.annotation if field else None
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
-    return set(fields_of(model))
 
 
 def _how_to_add(model: type[BaseModel], key: Key) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from worker.durations import parse_duration
-from worker.settings.document import SettingError
+from worker.settings.tables import SettingError
 
 
 def _duration(value: Any) -> float:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from schemas.order import Status  # noqa: TC001  # pydantic reads it at run time
 from schemas.values import Country  # noqa: TC001  # as above
-from worker.settings.document import Table, as_list
+from worker.settings.tables import Table, as_list
 
 if TYPE_CHECKING:
     from schemas.order import Order

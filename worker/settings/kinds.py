@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol, get_origin
 
 from pydantic import ValidationError
 
-from worker.settings.document import fields_of, secrets_of
 from worker.settings.map_files import MapFile, MappedOptions
 from worker.settings.secret_files import FILE
+from worker.settings.tables import fields_of, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -11,7 +11,7 @@ from worker.settings.accounts import Account, ProviderSettings, TargetSettings, 
 from worker.settings.addresses import broker_url, has_password, redis_url
 from worker.settings.alarms import AlarmSettings, read_alarms
 from worker.settings.clocks import Clocks
-from worker.settings.document import MAY_BE_SECRET, Document, Table, as_list, read_file
+from worker.settings.document import Document, read_file
 from worker.settings.in_use import VARIABLE
 from worker.settings.needs import EVERYTHING
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
@@ -19,6 +19,7 @@ from worker.settings.receivers import Mail, read_mail
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.references import shared_ids
 from worker.settings.routes import Route, conflicts, echoes
+from worker.settings.tables import MAY_BE_SECRET, Table, as_list
 from worker.settings.web import WebSettings, read_web
 from worker.store.registry.registry import Template  # noqa: TC001  # pydantic reads it at run time
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from worker.settings.document import SettingError, as_list
+from worker.settings.tables import SettingError, as_list
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FORM: Final = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))?|(daily)) (\d\d):(\d\d)-(\d\d):(\d\d)")

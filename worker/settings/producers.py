@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
-from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, as_list, fields_of
+from worker.settings.document import NAME, NO_NAME, Document, Key
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 from worker.settings.secret_files import FILE
+from worker.settings.tables import SettingError, Table, as_list, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 from worker.settings.addresses import hook_url, is_loopback
-from worker.settings.document import NAME, NO_NAME, SettingError, Table, as_list
+from worker.settings.document import NAME, NO_NAME
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.maintenance import Maintenance, Window, zone
+from worker.settings.tables import SettingError, Table, as_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

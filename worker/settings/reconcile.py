@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from worker.settings.document import SettingError, Table
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
+from worker.settings.tables import SettingError, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,9 @@ from schemas.cancellation import cancellation, stop
 from schemas.order import Status
 from schemas.transform import Hold, Skip
 from worker.errors import PermanentError, Rejected
-from worker.settings.document import SettingError, Table, as_list
 from worker.settings.filters import LeftOut, OrderFilter
 from worker.settings.start import format_start
+from worker.settings.tables import SettingError, Table, as_list
 from worker.settings.transforms import Transform, read_transform
 from worker.store.orders.delivery import Delivery, OnChange
 

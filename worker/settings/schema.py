@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Union, get_args, get_orig
 
 from pydantic import BaseModel, SecretStr
 
-from worker.settings.document import Table
 from worker.settings.load import SECTION_MODELS
+from worker.settings.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from worker.settings.document import SettingError
+from worker.settings.tables import SettingError
 
 #: The range of a start. Every zone can express both ends.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.order import Order
 from schemas.transform import Hold, Skip
 from worker.errors import Malformed
-from worker.settings.document import SettingError
+from worker.settings.tables import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

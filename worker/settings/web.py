@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from worker.settings.addresses import web_url
-from worker.settings.document import SettingError, Table, as_list
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
+from worker.settings.tables import SettingError, Table, as_list
 from worker.store.console.users import Role  # noqa: TC001  # as above
 
 if TYPE_CHECKING:

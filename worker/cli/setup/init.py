@@ -16,8 +16,9 @@ from worker.cli.setup.template import AccountDraft, Section, required_keys, sett
 from worker.operations.examples import examples
 from worker.process.environment import environment
 from worker.settings.addresses import web_url
-from worker.settings.document import NAME, NO_NAME, SettingError, secrets_of
+from worker.settings.document import NAME, NO_NAME
 from worker.settings.env_file import parse_env_file
+from worker.settings.tables import SettingError, secrets_of
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
 

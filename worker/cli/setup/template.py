@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args, get_
 from pydantic import BaseModel, ValidationError
 
 from worker.durations import format_duration
-from worker.settings.document import secrets_of
 from worker.settings.start import start_line
+from worker.settings.tables import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping

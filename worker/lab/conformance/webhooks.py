@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.job import Job
 from worker.lab.conformance.stage import load
-from worker.settings.document import SettingError
 from worker.settings.producers import Producer
+from worker.settings.tables import SettingError
 from worker.systems.webhook.contract import Call, Refused
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from worker.settings.document import SettingError, Table
+from worker.settings.tables import SettingError, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ import re
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from worker.settings.document import SettingError
+from worker.settings.tables import SettingError
 from worker.systems.webhook.bodies import parse
 from worker.systems.webhook.contract import Refused, Webhook
 from worker.systems.webhook.jobs import job, limited
