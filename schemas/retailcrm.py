@@ -5,7 +5,7 @@ PHP writes an empty object as `[]` and a list with keys as an object; null and a
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime, StringConstraints
@@ -86,6 +86,35 @@ class Change(Wire):
     def is_echo(self) -> bool:
         """Whether this is an echo: a change that was made through the API with the same key."""
         return self.api_key.current and self.source == "api"
+
+
+class OrderIdSent(TypedDict, total=False):
+    """What `OrderId` reads of an order: the records of its creation hold all of it."""
+
+    id: Any
+    externalId: Any
+    site: Any
+
+
+class ChangeSent(TypedDict, total=False):
+    """What `Change` reads of a history record."""
+
+    id: Any
+    createdAt: Any
+    source: Any
+    field: Any
+    apiKey: Any
+    order: OrderIdSent
+    deleted: Any
+    combinedTo: Any
+
+
+class HistorySent(TypedDict, total=False):
+    """What `HistoryAsSent` reads of an answer: decoding all of it takes ten times as long."""
+
+    generatedAt: Any
+    history: list[ChangeSent]
+    pagination: Any
 
 
 class History(Wire):

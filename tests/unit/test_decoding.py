@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 from hypothesis import example, given
@@ -109,3 +109,47 @@ def test_the_depth_of_a_document_is_limited_alike_by_every_python(read: Callable
     for deep in (_nested(DEPTH + 1, inner), f"[{_nested(DEPTH, inner)}, {inner}]", _nested(5000, inner)):
         with pytest.raises((ValueError, RecursionError)):
             read(deep)
+
+
+class _Inner(TypedDict, total=False):
+    a: Any
+
+
+class _Outer(TypedDict, total=False):
+    a: Any
+    b: list[_Inner]
+
+
+def _picked(value: Any) -> Any:
+    """Return what `_Outer` names of a value."""
+    inner = [{name: item[name] for name in ("a",) if name in item} for item in value.get("b", [])]
+    return {name: inner if name == "b" else value[name] for name in ("a", "b") if name in value}
+
+
+_ITEMS = st.lists(_mapped(_DOCUMENTS), max_size=3).map(lambda texts: f'{{"b": [{",".join(texts)}]}}')
+
+
+@given(body=st.one_of(_BYTES, _mapped(_DOCUMENTS).map(str.encode), _ITEMS.map(str.encode)))
+@example(b'{"a": 1.10, "b": [{"a": {"x": [1e2]}, "c": 2}, {}], "d": {"a": 1}}')
+@example(b'{"b": [{"a": 1}, 2], "c": 3}')
+@example(b'{"b": {"a": 1}, "c": 3}')
+@example(b'{"c": ' + b"[" * 300 + b"]" * 300 + b"}")
+def test_what_is_wanted_of_a_document_is_what_it_holds(body: bytes) -> None:
+    try:
+        whole = decode(body)
+    except ValueError:
+        whole = None
+    try:
+        part = decode(body, _Outer)
+    except ValueError:
+        assert whole is None
+        return
+    if whole is None:  # what cannot be read was skipped
+        assert isinstance(part, dict)
+    elif part != whole:
+        assert _shown(part) == _shown(_picked(whole))
+
+
+def test_a_document_of_another_shape_is_decoded_whole() -> None:
+    assert decode(b'{"b": {"a": 1}, "c": 3}', _Outer) == {"b": {"a": 1}, "c": 3}
+    assert decode(b'{"a": 0.10, "b": [{"a": 1, "c": 2}], "c": 3}', _Outer) == {"a": Decimal("0.10"), "b": [{"a": 1}]}

@@ -21,6 +21,7 @@ def _collector_restored() -> Iterator[None]:
     yield
     gc.unfreeze()
     gc.enable()
+    gc.set_threshold(700, 10, 10)
 
 
 def test_the_collector_is_paused_during_imports_and_runs_again_even_after_a_failed_one() -> None:
@@ -51,4 +52,5 @@ def test_the_objects_that_a_worker_shares_with_its_pool_are_frozen_before_a_proc
     gc.unfreeze()
     signals.worker_before_create_process.send(sender=None)
     assert gc.get_freeze_count() > 10_000
+    assert gc.get_threshold()[0] == 10_000  # a page of orders is not examined many times
     assert Part.__pydantic_complete__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.retailcrm import History
+from schemas.retailcrm import Change, ChangeSent, History, HistoryAsSent, HistorySent, OrderId, OrderIdSent
+from worker.http.client import Answer
+from worker.jsontext.fragments import Fragment
 from worker.systems.retailcrm.feed import Place
+from worker.systems.retailcrm.provider import _changes
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MINUTE = timedelta(seconds=60)
@@ -175,3 +179,20 @@ def test_every_change_is_read_however_late_it_became_visible(
         assert place.read is None
         assert place.page == 0
     assert read >= {row.id for row in rows[first:] if not row.hidden}
+
+
+def test_what_is_decoded_of_the_history_is_what_its_models_read() -> None:
+    pairs = ((HistorySent, HistoryAsSent), (ChangeSent, Change), (OrderIdSent, OrderId))
+    for sent, model in pairs:
+        assert set(sent.__annotations__) == {field.alias for field in model.model_fields.values()}
+
+
+def test_a_change_that_cannot_be_read_is_kept_whole() -> None:
+    good = {"id": 1, "createdAt": "2024-06-01 12:00:00", "order": {"id": 7}, "newValue": 1}
+    bad = {"id": "x", "createdAt": "2024-06-01 12:00:01", "order": {"id": 8, "number": "8A"}, "newValue": {"code": 2}}
+    body = {"history": [good, bad], "pagination": {"currentPage": 1, "totalPageCount": 1}}
+    place = Place.start(datetime(2024, 6, 1, 10, tzinfo=UTC))
+    page, [unread] = _changes(Answer(200, {}, json.dumps(body).encode()), place, AMSTERDAM)
+    assert [change.id for change in page.history] == [1]
+    assert isinstance(unread.raw, Fragment)
+    assert json.loads(unread.raw.text) == bad

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -68,11 +69,16 @@ def _may_be_deep(body: bytes) -> bool:
     return bool(left)
 
 
-def decode(body: bytes) -> Any:
+def decode(body: bytes, only: type | None = None) -> Any:
     """Return the value of a JSON text, with Decimal for fractions. Raise ValueError if it is not JSON.
+
+    `only` is a TypedDict: keys that it does not name are skipped, unless the value has another shape than it.
 
     Half of a surrogate pair, which JSON can escape and no text can hold, becomes U+FFFD: here, for all that arrives.
     """
+    if only is not None and not _may_be_deep(body):
+        with suppress(ValueError, RecursionError):
+            return _strict(only)(body)
     try:
         value = _strict()(body)
     except (ValueError, RecursionError):  # the tolerant decoder decides, and names the reason
@@ -81,11 +87,11 @@ def decode(body: bytes) -> Any:
 
 
 @cache
-def _strict() -> Callable[[bytes], Any]:
+def _strict(only: Any = Any) -> Callable[[bytes], Any]:
     """Return the fast decoder, whose values are those of the tolerant one; a command that reads no JSON loads none."""
     import msgspec
 
-    return msgspec.json.Decoder(float_hook=_fraction).decode
+    return msgspec.json.Decoder(only, float_hook=_fraction).decode
 
 
 def decode_text(text: str) -> Any:

@@ -87,7 +87,7 @@ class RetailCRM(Provider):
     def fetch(self, cursor: str) -> Page:
         """Read one page of changes ("Working with history"), then their current orders by a second call."""
         place, zone = Place.model_validate_json(cursor), self.zone()
-        answer, unread = readable(self._history(place, zone), place, zone)
+        answer, unread = self._history(place, zone)
         after, changes = place.after(answer, zone, timedelta(seconds=self.options.overlap)), place.new(answer)
         if answer.pagination.more:
             announce_page(after.text())
@@ -163,8 +163,10 @@ class RetailCRM(Provider):
         current = [Record(order, versions.get(str(order.get("id")))) for order in orders]
         return [*removed.values(), *with_heirs(current, changes)], missing, reading.reason
 
-    def _history(self, place: Place, zone: ZoneInfo) -> wire.HistoryAsSent:
+    def _history(self, place: Place, zone: ZoneInfo) -> tuple[wire.History, list[Record]]:
         """Return a page of changes; a smaller one, if it cannot be read. The API allows three sizes.
+
+        Return as well the records of the changes that cannot be read.
 
         A page with a number above 1 is not the same with another size.
         """
@@ -172,7 +174,7 @@ class RetailCRM(Provider):
         while True:
             try:
                 query = [*place.query(zone), ("limit", str(sizes.pop(0)))]
-                return self._read(wire.HistoryAsSent, "orders/history", query, "history")
+                return _changes(self._account.get("orders/history", query), place, zone)
             except (Unavailable, TooLarge) as error:
                 if not sizes or place.page > 1 or not may_be_a_record(error):
                     raise
@@ -188,5 +190,11 @@ class RetailCRM(Provider):
         return _parsed(model, self._account.get(path, query), records)
 
 
-def _parsed(model: type[M], answer: Answer, records: str | None = None) -> M:
-    return parse(answer.request, lambda: model.model_validate(answer.json(records)), Unavailable)
+def _changes(answer: Answer, place: Place, zone: ZoneInfo) -> tuple[wire.History, list[Record]]:
+    """Return the changes of an answer, and the records of those that cannot be read: these are kept whole."""
+    page, unread = readable(_parsed(wire.HistoryAsSent, answer, "history", wire.HistorySent), place, zone)
+    return readable(_parsed(wire.HistoryAsSent, answer, "history"), place, zone) if unread else (page, unread)
+
+
+def _parsed(model: type[M], answer: Answer, records: str | None = None, only: type | None = None) -> M:
+    return parse(answer.request, lambda: model.model_validate(answer.json(records, only)), Unavailable)
