@@ -19,7 +19,7 @@ from worker.http.task_time import is_over
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 from worker.store.redis.receipts import Receipts
 from worker.systems.steps import Steps, continued, current_place, note_place
 from worker.telemetry import traces

@@ -11,7 +11,7 @@ from tasks.accept import accept
 from tasks.job import job_of, order_of
 from worker.errors import RetryableError, SnoozeError
 from worker.inbox.reading import BadJob
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

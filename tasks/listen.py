@@ -18,7 +18,8 @@ from worker.errors import IntakeError, StoreFrozen, StoreFull
 from worker.http.task_time import is_over
 from worker.process.stopping import stopping
 from worker.runtime import runtime
-from worker.store.inbox import POISON, Letter
+from worker.store.inbox import POISON
+from worker.store.letters import Letter
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
 from worker.telemetry import traces

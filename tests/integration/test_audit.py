@@ -25,7 +25,7 @@ from worker.store import audit
 from worker.store.audit import Act, Actor, read_audit, record
 from worker.store.console.tokens import Tokens
 from worker.store.console.users import Users
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.store.redis import keys

@@ -14,7 +14,7 @@ from support.console_world import DELIVERED, PERSONAL, REFUSED, SETTINGS, an_ord
 from worker.operations.cells import cell, csv_lines
 from worker.operations.waiting import Wish, group, select
 from worker.store.audit import read_audit
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 from worker.store.orders.drains import Outcome
 from worker.store.redis import keys
 from worker.telemetry.printable import printable

@@ -11,7 +11,7 @@ from support.command_line import intake
 from support.orders import order
 from support.redis_text import key_names, text
 from support.settings_texts import Configured, dropday, retailcrm, route
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 from worker.store.orders import payload
 from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome

@@ -13,12 +13,13 @@ from support.command_line import intake
 from support.settings_texts import Configured, dropday, route
 from tasks.ingest import ingest
 from worker.cli.inbox import inbox as inbox_command
-from worker.store.inbox import Inbox, Letter
+from worker.store.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from worker.runtime import Runtime
+    from worker.store.letters import Letter
 
 UNKNOWN = json.dumps({"v": 1, "provider": "web", "external_id": "1"})
 

@@ -17,7 +17,7 @@ from support.smtp_server import PASSWORD, USER, MailServer, write_certificate
 from worker.errors import AuthFailed, IntakeError, Rejected, Unavailable
 from worker.settings.receivers import Mail
 from worker.store.health.alarms import AlarmState
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.watch import mail as mail_module

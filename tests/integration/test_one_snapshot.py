@@ -13,7 +13,7 @@ from support.command_line import intake
 from support.orders import order
 from support.settings_texts import SHOP_TO_DROPDAY, table
 from worker.store.health.alarms import AlarmState
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.watch.watch import Watch

@@ -22,7 +22,7 @@ from worker.cli.display import Display
 from worker.cli.feeds.reconcile import render
 from worker.reconcile.report import Finding, Report
 from worker.store.feeds.left_out import LeftOutOrder
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.telemetry import log

@@ -16,7 +16,7 @@ from support.orders import order
 from support.settings_texts import NOWHERE, Configured, dropday, retailcrm, route
 from worker.cli.status.screen import ROWS, screen
 from worker.operations.document import document, full_document
-from worker.store.inbox import Letter
+from worker.store.letters import Letter
 from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 

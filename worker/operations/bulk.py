@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from worker.operations.waiting import ListName, Waiting
     from worker.runtime import Runtime
     from worker.store.audit import Act
-    from worker.store.inbox import Inbox, Letter
+    from worker.store.inbox import Inbox
+    from worker.store.letters import Letter
     from worker.store.orders.stuck import Move
 
 Action = Literal["resend", "discard", "release", "drop", "ask", "delivered", "send", "bury"]

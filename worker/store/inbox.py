@@ -7,16 +7,15 @@ import os
 import secrets
 import socket
 import time
-from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-import simplejson
 from redis.exceptions import ResponseError
 
 from schemas.job import INBOX
 from worker.errors import LeaseLost
 from worker.process.stopping import stopping
+from worker.store.letters import Letter
 from worker.store.redis import catalog, clock
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.diagnosis import refusal
@@ -45,50 +44,6 @@ _COUNTS: Final = f"{INBOX}:counts"
 POISON: Final = 3
 #: Bytes that are handed out at once, apart from the last job: what one process holds in memory.
 _MOST_BYTES: Final = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter: a job that could not be accepted, and the reason; `raw` is all of it if its length is `size`."""
-
-    code: str
-    reason: str
-    raw: bytes
-    size: int
-    provider: str = ""
-    at: int = 0
-    #: Of the whole job, where `raw` is only a part of it.
-    sha256: str = ""
-
-    @property
-    def id(self) -> str:
-        """The id of the dead letter: the same for the same job, however often it is pushed."""
-        return (self.sha256 or hashlib.sha256(self.raw).hexdigest())[:16]
-
-    @property
-    def whole(self) -> bool:
-        """Whether all of the job is stored, so that it can be pushed again."""
-        return len(self.raw) == self.size
-
-    def text(self, now: int) -> str:
-        """Return the dead letter as it is stored."""
-        return simplejson.dumps(
-            {
-                "at": now,
-                "code": self.code,
-                "reason": self.reason,
-                "provider": self.provider,
-                "size": self.size,
-                "sha256": self.sha256,
-                "raw": b64encode(self.raw).decode(),
-            }
-        )
-
-    @classmethod
-    def read(cls, text: str | bytes) -> Letter:
-        """Return the dead letter that `text` stored."""
-        fields = simplejson.loads(text)
-        return cls(**fields | {"raw": b64decode(fields["raw"])})
 
 
 @dataclass(frozen=True, slots=True)

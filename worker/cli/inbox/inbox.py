@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
     from worker.store.audit import Act
-    from worker.store.inbox import Inbox, Letter
+    from worker.store.inbox import Inbox
+    from worker.store.letters import Letter
 
 #: Dead letters in memory at once: each may hold a whole job.
 _AT_ONCE: Final = 20

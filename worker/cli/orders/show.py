@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from worker.cli.display import Display
     from worker.operations.lookup import FoundOrder
     from worker.runtime import Runtime
-    from worker.store.inbox import Letter
+    from worker.store.letters import Letter
 
 #: The dead jobs are searched for an id, if there are at most so many: see `intake inbox list`.
 _MOST_LETTERS: Final = 500
