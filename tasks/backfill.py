@@ -54,7 +54,7 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> Summary:
     Its orders queue behind all others, and its calls use the part of the limit that no other call needs. The cursor of
     the polls does not move. Return what was read.
     """
-    summary = Summary(name)
+    summary, cut_short = Summary(name), False
     with rt.backfills.run(name) as run:
         if isinstance(run, str):
             log.debug("backfill.skipped", provider=name, reason=run)
@@ -65,7 +65,7 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> Summary:
             traces.span(f"backfill {name}", provider=name),
             DeadRecords(rt.providers[name], run.bury) as dead,
         ):
-            _read_range(rt, run, dead, nudge, summary)
+            cut_short = _read_range(rt, run, dead, nudge, summary)
         match ending.error:
             case None | LeaseLost():
                 pass
@@ -78,11 +78,14 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> Summary:
             case error:
                 delay = retry_later(rt.backfills, name, error)
                 log.warning("backfill.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
+    if cut_short:
+        nudge("backfill", name)  # only now: while this one held its lease, the next one would find it busy
     conclude_reading(summary, ending.error)
     return summary
 
 
-def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge, summary: Summary) -> None:
+def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge, summary: Summary) -> bool:
+    """Read the pages of one run; return whether it was cut short, so that another one continues."""
     provider, status = rt.providers[run.provider], rt.backfills.status(run.provider)
     if "since" not in status:
         raise LeaseLost("nobody asked for it, or Redis was lost")
@@ -114,13 +117,13 @@ def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge, summary
         rt.backfills.count(run.provider, counts, {name: int(at.timestamp() * 1000) for name, at in times.items()})
         log.info("backfill.read", provider=provider.name, records=len(page.records), more=page.more, **counts)
         if not page.more:
-            return
+            return False
         cursor = page.cursor
         if time.monotonic() > ends or stopping() or is_over():
-            nudge("backfill", provider.name)
-            return
+            return True
     summary.notes.append(f"waits: {reason}")
     rt.backfills.defer(run.provider, reason, AGAIN)
+    return False
 
 
 def _give_up(run: Poll, dead: DeadRecords, unread: Unread) -> Page:

@@ -96,7 +96,7 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
         pages: Stop after this many pages; 0 sets no limit.
         gap: The least seconds since the last complete poll began; `poll_every` decides if None (see `Cursors.poll`).
     """
-    account, summary = rt.settings.providers[name], Summary(name)
+    account, summary, cut_short = rt.settings.providers[name], Summary(name), False
     if rt.provider_maintenance_left(name):
         log.debug("provider.skipped", provider=name, reason="maintenance")
         return Summary(name, notes=["maintenance"])
@@ -109,7 +109,7 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
             traces.span(f"poll {name}", provider=name),
             DeadRecords(rt.providers[name], run.bury) as dead,
         ):
-            _read_pages(rt, run, dead, rt.providers[name], nudge, pages, summary)
+            cut_short = _read_pages(rt, run, dead, rt.providers[name], nudge, pages, summary)
         match ending.error:
             case None | LeaseLost():
                 pass
@@ -122,6 +122,8 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
             case error:
                 delay = retry_later(rt.cursors, name, error)
                 log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
+    if cut_short:
+        nudge("poll", name)  # only now: while this poll held its lease, the next one would find it busy
     conclude_reading(summary, ending.error)
     return summary
 
@@ -140,7 +142,8 @@ def conclude_reading(summary: Summary, error: IntakeError | None) -> None:
 
 def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
     rt: Runtime, run: Poll, dead: DeadRecords, provider: Provider, nudge: Nudge, pages: int, summary: Summary
-) -> None:
+) -> bool:
+    """Read the pages of one poll; return whether it was cut short, so that another one continues."""
     cursor = run.cursor if run.cursor is not None else rt.first_cursor(provider.name)
     until = time.monotonic() + rt.settings.clocks.poll
 
@@ -163,12 +166,11 @@ def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
             log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
             pages -= 1
             if not page.more or pages == 0:
-                return
+                return False
             cursor = page.cursor
             # A page that is fetched already is accepted as well: else its calls were made in vain.
             if stopping() or is_over() or (time.monotonic() > until and not feed.has(cursor)):
-                nudge("poll", provider.name)
-                return
+                return True
 
 
 def read_page(  # noqa: PLR0913, PLR0917  # one page of one poll

@@ -97,11 +97,11 @@ def default_commands() -> list[list[str]]:
 
 
 def polling_commands() -> list[list[str]]:
-    """Return the commands of Intake that read: a worker with one polling process, and beat."""
+    """Return the commands of Intake that read: a worker with one polling process, upkeep, and beat."""
     app = [*_CELERY, "worker.app"]
     return [
         [*app, "worker", "--queues", "intake.poll", "--concurrency", "1", *_QUIET, "-n", "p@%h"],
-        intake_commands(1)[-1],
+        *intake_commands(1)[1:],
     ]
 
 

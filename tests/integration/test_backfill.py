@@ -303,6 +303,29 @@ def test_a_backfill_after_a_loss_of_the_ledger_looks_up_orders_of_any_age(redis:
     assert rt.lanes["t"].status()["existed"] == 4
 
 
+@pytest.mark.parametrize("task", ["poll", "backfill"])
+def test_reading_that_is_cut_short_is_continued_at_once_and_finds_its_lease_free(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    rt = runtime_of(redis, 3)
+    rt.set_clocks(poll=-1.0)
+    if task == "backfill":
+        rt.backfills.begin("shop", SINCE, UNTIL)
+    read_once = poll if task == "poll" else read
+    began: list[int] = []
+
+    def nudge(wanted: str, _: str, count: int = 1) -> None:  # a worker that takes each nudge the moment it is sent
+        del count
+        if wanted == task:
+            began.append(len(rt.shop.asked))
+            read_once(rt)
+
+    monkeypatch.setattr(rt, "nudge", nudge)
+    read_once(rt)
+    assert len(began) >= 2
+    assert began == sorted(set(began)), "each nudge began a run that read a page"
+
+
 def test_a_poll_runs_while_a_backfill_reads(redis: Redis) -> None:
     rt = runtime_of(redis, pages=2)
     rt.backfills.begin("shop", SINCE, UNTIL)
