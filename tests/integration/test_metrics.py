@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.command_line import intake
 from support.orders import order
 from support.programs import require_program
+from worker.cli.status.metrics import impatient
 from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
 from worker.watch.metrics import RedisCollector
@@ -164,6 +166,21 @@ def test_metrics_are_served_over_http_until_sigterm(make_pipeline: MakePipeline)
     assert exported["intake_orders_settled_total[delivered][dropday]"] == 2
     assert (process.returncode, "Traceback" in errors) == (0, False)
     assert pipeline.compare().clean
+
+
+def test_a_connection_without_a_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.cli.status.metrics._SECONDS", 0.2)
+    server, thread = start_http_server(0, "127.0.0.1", CollectorRegistry())
+    server.RequestHandlerClass = impatient(server.RequestHandlerClass)
+    try:
+        for sent in (b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nX: "):
+            with socket.create_connection(("127.0.0.1", server.server_port), 20) as silent:
+                silent.sendall(sent)
+                assert silent.recv(1) == b""
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def test_metrics_can_be_printed_once(make_pipeline: MakePipeline) -> None:

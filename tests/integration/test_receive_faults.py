@@ -63,6 +63,20 @@ def raw(receiver: Receiver, data: bytes, pause: float = 0.0, remainder: bytes = 
         return response
 
 
+def test_a_request_with_two_lengths_is_one_bad_request_and_what_follows_is_not_read(
+    receiver: Receiver, redis: Redis
+) -> None:
+    body = json.dumps({"v": 1, "provider": "shop", "external_id": "7"})
+    head = "".join(f"{name}: {value}\r\n" for name, value in standard_headers(body).items())
+    hidden = f"POST /hooks/web HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n{head}\r\n{body}"
+    first = "POST /hooks/web HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    response = raw(receiver, (first + hidden).encode())
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert response.count(b"HTTP/1.1 ") == 1
+    assert redis.llen("intake:inbox") == 0
+    assert raw(receiver, hidden.replace("\r\n", "\r\nConnection: close\r\n", 1).encode()).startswith(b"HTTP/1.1 202 ")
+
+
 def test_a_body_with_a_stated_length_over_the_limit_is_refused_unread(receiver: Receiver) -> None:
     head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\nConnection: close\r\n\r\n"
     assert raw(receiver, head.encode()).startswith(b"HTTP/1.1 413 ")  # one that waits for the body replies 408

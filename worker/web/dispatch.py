@@ -34,6 +34,8 @@ log = structlog.get_logger()
 
 #: Most bytes of a form, and seconds for it to arrive.
 _MOST, _SECONDS = 1_000_000, 10.0
+#: Most bytes of a form that anybody may send.
+_MOST_OF_STRANGERS: Final = 16_384
 #: Seconds that a page waits for Redis, all its commands together, before it says that Redis is slow.
 WAIT: Final = 1.4
 _STORE_ERRORS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
@@ -51,12 +53,30 @@ class Endpoint:
         """Return the response to a request, whatever happens."""
         form: Mapping[str, Sequence[str]] = {}
         if request.method == "POST":
+            if not await run_in_threadpool(self._may_send, request):
+                # Nothing of a stranger's body is read; what follows asks for a session.
+                response = await run_in_threadpool(self._respond, request, form)
+                response.headers["Connection"] = "close"
+                return response
             try:
-                body = (await read_request(request, _MOST, _SECONDS)).body
+                most = _MOST_OF_STRANGERS if self._page.role == EVERYBODY else _MOST
+                body = (await read_request(request, most, _SECONDS)).body
                 form = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=20_000)
             except (Unreadable, ValueError):
                 return self._refusal(Visit(self._console, sender_of(request, self._console.web)), _UNREADABLE)
         return await run_in_threadpool(self._respond, request, form)
+
+    def _may_send(self, request: Request) -> bool:
+        """Return whether a body may be read: anybody sends the form to sign in, and all others need a session."""
+        sender = sender_of(request, self._console.web)
+        if self._page.role == EVERYBODY or sender.identity:
+            return True
+        token = request.cookies.get(cookie(SESSION, sender), "")
+        try:
+            with waiting_at_most(WAIT):
+                return bool(token) and self._console.sessions.read(token, used=False) is not None
+        except _STORE_ERRORS:
+            return False
 
     def _respond(self, request: Request, form: Mapping[str, Sequence[str]]) -> Response:
         sender = sender_of(request, self._console.web)

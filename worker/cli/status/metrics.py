@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from typing import Any, Final
 
 import click
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
@@ -17,6 +18,14 @@ from worker.settings.take_over import take_over
 from worker.telemetry import log
 from worker.watch.metrics import RedisCollector
 from worker.watch.watch import Watch
+
+#: Seconds for a request to arrive.
+_SECONDS: Final = 10.0
+
+
+def impatient(handler: Any) -> type[Any]:
+    """Return a handler of requests that closes a connection on which nothing arrives: each one is a thread."""
+    return type("Handler", (handler,), {"timeout": _SECONDS})
 
 
 @click.command("metrics", epilog=examples("intake metrics --port 9464", "intake metrics --once"))
@@ -43,6 +52,7 @@ def command(host: str, port: int, *, once: bool) -> None:
     log.configure(settings.log.level, settings.log.format)
     try:
         server, _ = start_http_server(port, host, registry)
+        server.RequestHandlerClass = impatient(server.RequestHandlerClass)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"{host}:{port}", "--port", reason, "Name another address by --host and --port.") from None

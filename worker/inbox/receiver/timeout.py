@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from worker.inbox.receiver.crowd import Crowd
 from worker.inbox.receiver.refusals import Refusals
+from worker.inbox.receiver.strict import StrictConnection
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +25,10 @@ _TIMEOUT = _response("408 Request Timeout", "the request did not come in time")
 _BAD = _response("400 Bad Request", "this is not HTTP")
 
 
+#: Most bytes of the head of a request, unless the server sets another bound.
+_HEAD: Final = 16 * 1024
+
+
 class TimeoutProtocol(H11Protocol):
     """The HTTP protocol of uvicorn with a timeout: uvicorn alone waits for the head of a request for ever."""
 
@@ -37,6 +42,7 @@ class TimeoutProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request."""
         super().connection_made(transport)
+        self.conn = StrictConnection(self.config.h11_max_incomplete_event_size or _HEAD)
         self.app_state = {**self.app_state, "proved": self._leave}
         self._enter()
         self._wait()
@@ -92,6 +98,10 @@ class TimeoutProtocol(H11Protocol):
         if self._answering():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+
+    def _should_upgrade(self) -> bool:
+        """Upgrade to nothing, and say nothing: uvicorn would log what to install for it, for each request."""
+        return False
 
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
