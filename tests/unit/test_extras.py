@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import tomllib
+from typing import TYPE_CHECKING
 
 import pytest
 
 from support.source_texts import ROOT
+from worker.process.extras import install_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: The packages of each extra, as they are imported, and the commands that need them.
 EXTRAS = {
@@ -65,6 +71,16 @@ def test_without_an_extra_each_command_works_or_names_it(extra: str, tmp_path_fa
             assert "intake.toml: (the file): does not exist" in output.replace("\n", " ")
         else:
             assert (code, error) == (0, "NoneType"), words
+
+
+def test_an_installed_package_names_the_packages_of_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert install_command("web") == "pip install --require-hashes -r requirements.lock"
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    requires = ["redis>=6", *(f'{package}; extra == "{extra}"' for extra in declared for package in declared[extra])]
+    monkeypatch.setattr("worker.process.extras.LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setattr("worker.process.extras.metadata.requires", {"intake-orders": requires}.get)
+    for extra, packages in declared.items():
+        assert shlex.split(install_command(extra)) == ["pip", "install", *packages]
 
 
 def test_every_extra_of_the_package_is_tried() -> None:

@@ -24,7 +24,7 @@ WORDS = {
     "return, release": ("give back", "gives back", "given back", "hand back", "hands back", "handed back"),
     "hold, held": ("kept aside", "keep aside", "keeps aside", "held held"),
     "also, in addition": ("besides", "all the same", "all else", "beside that"),
-    "permanently, without end": ("for ever", "for good and all"),
+    "permanently, without end": ("for ever", "for good and all", "refuses for good", "nothing for good"),
     "mutation": ("breakage", "breakages"),
     "median, 95th percentile": ("half within", "of a hundred within", "95 of 100"),
     "rate-limit scope, provider of the orders": ("whose limit", "and whose", "whose orders they are"),
@@ -63,7 +63,7 @@ WORDS = {
     "the user interface, for people": ("operator's seat", "the seat of"),
     "is in, is written in": (
         *("stands in a", "stands in the", "stands in an", "stands in line", "stands above", "stands beside"),
-        *("stands there", "may stand in", "what stands", "they stand"),
+        *("stands there", "may stand in", "what stands", "they stand", "stands in `", "text stands", "it stands in"),
     ),
     "listen on": ("to listen at",),
     "a plain statement": ("is news", "as it were", "so to speak", "holds it to", "speaks for it", "stands on it"),

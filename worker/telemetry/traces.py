@@ -12,6 +12,7 @@ import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
+from worker.process.extras import install_command
 from worker.process.lazy_log import log
 from worker.telemetry.spans import Span
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 #: The packages of the extra `otel`.
 _PACKAGES: Final = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")
-INSTALL: Final = "pip install --require-hashes -r requirements.lock"
 
 
 _NO_SPAN: Final = Span()
@@ -90,7 +90,8 @@ def is_installed() -> bool:
 def warn_if_missing() -> None:
     """Warn if the environment names a collector and the extra `otel` is missing; call it in the parent process."""
     if endpoint() and not is_installed():
-        log.warning("traces.missing", reason="a collector is named, and the extra `otel` is not there", remedy=INSTALL)
+        reason = "the environment names a collector, but the extra `otel` is not installed"
+        log.warning("traces.missing", reason=reason, remedy=install_command("otel"))
 
 
 def close() -> None:

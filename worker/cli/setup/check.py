@@ -19,6 +19,7 @@ from worker.cli.terminal import echo_styled
 from worker.durations import count_of, format_duration
 from worker.errors import ConfigError, StoreFull
 from worker.operations.examples import examples
+from worker.process.extras import install_command
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings.document import ConfigErrors
 from worker.settings.env_file import is_readable_by_others
@@ -160,7 +161,7 @@ def _examine_traces() -> Iterator[Finding]:
         yield Finding("traces", "ok", f"sent to {urlsplit(url).hostname}")
     else:
         detail = "the environment names a collector, but the extra `otel` is not installed"
-        yield Finding("traces", "warning", detail, traces.INSTALL)
+        yield Finding("traces", "warning", detail, install_command("otel"))
 
 
 def _examine_producers(settings: Settings) -> Iterator[Finding]:
@@ -169,7 +170,7 @@ def _examine_producers(settings: Settings) -> Iterator[Finding]:
     for name, producer in settings.producers.items():
         what, signed = f"producer {name}", "signed" if producer.secret else "unsigned"
         if producer.kind and not receives:
-            remedy = "pip install --require-hashes -r requirements.lock, then: intake receive"
+            remedy = f"{install_command('receive')}, then: intake receive"
             yield Finding(what, "warning", f"its webhooks ({producer.kind}) need the extra `receive`", remedy)
         elif producer.kind:
             yield Finding(what, "ok", f"webhooks of {producer.kind} at /hooks/{name} (intake receive)")
