@@ -99,7 +99,7 @@ def _line(line: Line, number: int) -> LinePrice:
     unit = _up(unit)
     off = unit * quantity - line.subtotal
     if unit < 0 or off > max(unit * quantity, _ZERO):
-        raise AmountError(f"line {number} costs {_cents(line.subtotal)}: less than nothing")
+        raise AmountError(f"line {number} costs {_cents(line.subtotal)}, a negative amount")
     piece = (off / quantity).normalize() if quantity > 0 else _ZERO
     exact = piece == piece.quantize(_CENT, None, _EXACT) and piece * quantity == off
     return LinePrice(unit, quantity, piece if exact else _ZERO)

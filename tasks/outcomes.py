@@ -53,7 +53,7 @@ def log_ending(fenced: str, *others: type[IntakeError], **subject: object) -> It
 def pause_provider(rt: Runtime, name: str, error: AuthFailed) -> None:
     """Pause a provider that refused the credentials, until an operator resumes it."""
     rt.cursors.pause(name, str(error))
-    log.error("provider.paused", provider=name, reason=str(error), remedy=f"correct it, then: intake resume {name}")
+    log.error("provider.paused", provider=name, reason=str(error), remedy=f"fix the cause, then: intake resume {name}")
 
 
 def retry_later(feed: Cursors, name: str, error: IntakeError) -> float:

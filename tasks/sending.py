@@ -342,7 +342,7 @@ class Sending:
             self.refusal = reason
             name = self._lane.target
             self._lane.pause(reason)
-            log.error("lane.paused", lane=name, reason=reason, remedy=f"correct it, then: intake resume {name}")
+            log.error("lane.paused", lane=name, reason=reason, remedy=f"fix the cause, then: intake resume {name}")
 
     def __enter__(self) -> Self:
         return self

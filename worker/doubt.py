@@ -67,7 +67,7 @@ class Listing:
             if self._steps.place == before:
                 raise
             self.interrupted = True
-            raise SnoozeError("the list of the target is not read to its end yet", 0.0) from None
+            raise SnoozeError("the list of the target has not been read to its end yet", 0.0) from None
         finally:
             self._read = time.monotonic()
         self.whole = True

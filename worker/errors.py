@@ -179,7 +179,7 @@ class StoreFull(IntakeError):
 
     code = "store_full"
 
-    def __init__(self, message: str, remedy: str = "Look at Redis: its memory, its disk, its role.") -> None:
+    def __init__(self, message: str, remedy: str = "Check Redis: its memory, its disk, its role.") -> None:
         super().__init__(message)
         #: What an operator can do; Intake recovers automatically after that.
         self.remedy = remedy

@@ -141,7 +141,7 @@ def test_a_webhook_receives_a_text_for_slack_and_separate_fields(
     assert raised["text"] == "Intake: dropday: 1 held order. intake release dropday --dry-run"
     assert (raised["event"], raised["name"], raised["subject"]) == ("raised", "orders_held", "dropday")
     assert cleared["event"] == "cleared"
-    assert cleared["text"] == "Intake: over: orders held, dropday"
+    assert cleared["text"] == "Intake: resolved: orders held, dropday"
     assert "hush" not in lines.getvalue()
 
 

@@ -45,7 +45,7 @@ def test_users_are_added_listed_changed_and_removed(redis: Redis) -> None:
     assert passwords.verify("another good password", changed.password)
     assert changed.stamp != first.stamp
     assert intake("web", "user", "remove", "ann", stdin="n\n").exit_code == 1
-    assert intake("web", "user", "remove", "ann", "--yes").output == "ann is not a user any more.\n"
+    assert intake("web", "user", "remove", "ann", "--yes").output == "ann is no longer a user.\n"
     intake("web", "user", "add", "carl", "--role", "viewer", "--no-password")
     assert "carl: viewer, since 0 s, identified by the proxy" in intake("web", "user", "list").output
     assert not passwords.verify("", Users(redis).get("carl").password)  # type: ignore[union-attr]  # just added

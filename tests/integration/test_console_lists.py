@@ -125,7 +125,7 @@ def test_all_that_match_are_acted_on_only_while_they_are_those_that_were_seen(co
     put(rt, an_order("08", "shop-de"), warehouse=REFUSED)
     refused = browser.post("/lists/dead/discard", hidden(page))
     assert refused.status_code == 409
-    assert "It had 2 that match when you looked, and 3 now" in refused.text
+    assert "When you looked, 2 matched; now 3 match" in refused.text
     # As many as before, and others.
     rt.stuck["warehouse"].move("replay", ["shop-nl:02"])
     assert browser.post("/lists/dead/discard", hidden(page)).status_code == 409

@@ -22,7 +22,7 @@ from rich.text import Text
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "docs" / "pictures"
 COLUMNS, ROWS = 100, 40
 #: What the demonstration shows when it is in full swing.
-_SWING: Final = re.compile(rb"created in carrier [^\n]*m(1[5-9]\d|[23]\d\d)/")
+_SWING: Final = re.compile(rb"created in carrier [^\r\n]*m(1[5-9]\d|[23]\d\d)/")
 
 
 def screen(raw: bytes) -> str:

@@ -13,8 +13,8 @@ from worker.operations.event_words import Event, describe_event
 EVENTS = {
     "accepted poll shop-nl": Event("Accepted", "Read from shop-nl."),
     "accepted reconcile": Event("Accepted", "reconcile"),
-    "claimed host-1-ab": Event("A worker takes it"),
-    "claimed again host-1-ab": Event("A worker takes it again"),
+    "claimed host-1-ab": Event("Claimed by a worker"),
+    "claimed again host-1-ab": Event("Claimed again by a worker"),
     "delivered 77": Event("Delivered", "Its id there is 77.", "well"),
     "delivered 77 existed": Event("Found in the target", "Its id there is 77.", "well"),
     "delivered  existed, asked": Event("Found in the target", "", "well"),
@@ -24,7 +24,7 @@ EVENTS = {
         "Try 2 failed", "The system could not be reached, or reported that it is unavailable. 503: later", "busy"
     ),
     "snoozed rate_limited 2000": Event("It waits", "A rate limit was reached.", "busy"),
-    "pending job 7": Event("The target works on it", "", "busy"),
+    "pending job 7": Event("The target is processing it", "", "busy"),
     "released": Event("Released", "", "busy"),
     "released: shop:2 is out of the way": Event("Released", "shop:2 is out of the way", "busy"),
     "dead rejected 422: city": Event("Could not be delivered", "The system refused the order. 422: city", "halted"),

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from support.click_contexts import context_of
+from unit.test_words import private_words
 from worker.cli import COMMANDS, GROUPS, main
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ def test_the_help_of_every_command_fits_and_no_line_is_cut(path: tuple[str, ...]
     assert len(lines) > 3
     assert [line for line in lines if len(line) > columns] == []
     assert [line for line in lines if re.search(r"\.\.\.$|…", line.rstrip()) and "Usage:" not in line] == []
+
+
+def test_no_help_has_a_private_word() -> None:
+    texts = {path: " ".join(" ".join(_help(path, 100)).split()) for path in PATHS}
+    assert {path: found for path, text in texts.items() if (found := private_words(text))} == {}
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if path], ids=" ".join)

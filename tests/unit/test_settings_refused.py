@@ -104,14 +104,14 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
         (
             "https://shop-nl.crm.example/",
             "shop-nl.crm.example",
-            "providers.shop-nl.url: is not a web address. Write it whole: https://shop.example.",
+            "providers.shop-nl.url: is not a web address. Write it in full: https://shop.example.",
         ),
         (
             "https://shop-nl.crm.example/",
             "https://me:pw@shop-nl.crm.example/",
             (
                 "providers.shop-nl.url: has more than an address in it."
-                " Leave out user, password, ? and #; credentials have own keys."
+                " Leave out user, password, ? and #; credentials have their own keys."
             ),
         ),
         (
@@ -171,7 +171,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
             "[providers.shop-nl]",
             "[redis]\nurl = 'localhost:6379'\n[providers.shop-nl]",
             (
-                "redis.url: is no address that Intake can use. Write redis://localhost:6379/0, rediss:// for TLS,"
+                "redis.url: is not an address that Intake can use. Write redis://localhost:6379/0, rediss:// for TLS,"
                 " unix:///run/redis.sock?db=0, or sentinel://host:26379,host2:26379/service?db=0 (sentinels:// for TLS)."
             ),
         ),

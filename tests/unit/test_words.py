@@ -61,6 +61,12 @@ WORDS = {
     "limit": ("where it ends", "where that ends", "ends where it"),
     "vendor": ("the maker", "the maker's", "makers of"),
     "the user interface, for people": ("operator's seat", "the seat of"),
+    "is not a": (
+        *("is no number", "is no text", "is no parameter", "is no port", "is no address that", "is no pair"),
+        *("is no login", "is no time", "are no days", "are no objects", "is no version that", "is no error"),
+    ),
+    "in the future": ("is to come",),
+    "no longer": ("not exist any more",),
     "is in, is written in": (
         *("stands in a", "stands in the", "stands in an", "stands in line", "stands above", "stands beside"),
         *("stands there", "may stand in", "what stands", "they stand", "stands in `", "text stands", "it stands in"),

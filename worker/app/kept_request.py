@@ -40,4 +40,4 @@ class KeptRequest(PrivateRequest):
         except ERRORS as error:
             reason = state_of(error).sentence
         if reason:
-            log.warning("message.kept", reason=reason, remedy="look at Redis; it is delivered again after minutes")
+            log.warning("message.kept", reason=reason, remedy="check Redis; the broker delivers it again")

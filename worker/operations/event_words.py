@@ -48,15 +48,15 @@ def _changed(when: str, why: str) -> Event:
 #: How each event begins, and what it means; the first pattern that matches the whole event decides.
 _EVENTS: Final[tuple[tuple[str, Callable[..., Event]], ...]] = (
     (r"accepted (.*)", lambda source: Event("Accepted", _source(source))),
-    (r"claimed again .*", lambda: Event("A worker takes it again")),
-    (r"claimed .*", lambda: Event("A worker takes it")),
+    (r"claimed again .*", lambda: Event("Claimed again by a worker")),
+    (r"claimed .*", lambda: Event("Claimed by a worker")),
     (r"delivered (\S*)(.*)", _delivered),
     (r"updated (\S*).*", lambda there: Event("Change delivered", f"Its id there is {there}." if there else "", _WELL)),
     (r"cancelled (\S*).*", lambda _: Event("Cancelled in the target", "", _WELL)),
     (r"retry (\d+) (\S+) ?(.*)", lambda number, code, detail: _failed("retry", code, detail, number)),
     (r"(dead|in_doubt|held|still in doubt) (\S+) ?(.*)", _failed),
     (r"snoozed (\S+) .*", lambda code: Event("It waits", reason(code), _BUSY)),
-    (r"pending (.*)", lambda _: Event("The target works on it", "", _BUSY)),
+    (r"pending (.*)", lambda _: Event("The target is processing it", "", _BUSY)),
     (r"taken over from .*", lambda: Event("Its worker stopped; another one takes it over", "", _BUSY)),
     (r"corrected (.*) by (.*)", lambda fields, who: Event("Corrected", f"{fields}, by {who}.", _BUSY)),
     (r"correction undone: (.*) by (.*)", lambda fields, who: Event("Correction undone", f"{fields}, by {who}.")),

@@ -21,9 +21,9 @@ def reason_of(rule: str) -> str:
     if name == "status":
         return f"the status is {value}, and the route does not create such orders"
     if name == "only.status":
-        return f"the filter of the route has other statuses than {value}"
+        return f"the filter of the route does not include the status {value}"
     if name.startswith("only."):
-        return f"the filter of the route has other values of {name.removeprefix('only.')}"
+        return f"the filter of the route excludes its {name.removeprefix('only.')}"
     reasons = {
         "test": "it is a test order, and the route does not create such orders",
         "deleted": "it was deleted at the source",
@@ -39,7 +39,7 @@ def remedy_of(rt: Runtime, provider: str, found: Remembered) -> str:
     """Return what a person can do to have the order created all the same."""
     name, _, value = found.rule.partition("=")
     if name in {"deleted", "combined"}:
-        return "nothing: it does not exist any more"
+        return "nothing: it no longer exists"
     if name.startswith(_BEFORE_START):
         return f"nothing. To create it nevertheless: intake backfill {provider} --since DAY --until DAY"
     if name == "only.status" and value == "unknown":

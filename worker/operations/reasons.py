@@ -22,7 +22,7 @@ REASONS: Final = {
     "rate_limited": "A rate limit was reached.",
     "rejected": "The system refused the order.",
     "retryable": "It failed, and may succeed next time.",
-    "target_down": "The system was away for maintenance.",
+    "target_down": "The system was unavailable for maintenance.",
     "too_large": "A response of the system was too large.",
     "too_many": "The system has more than can be read at once.",
     "unrouted": "No route sends it to that system any more, and a person must decide.",

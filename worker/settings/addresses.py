@@ -20,10 +20,10 @@ def web_url(text: str) -> str:
     """Return the base URL of an API without a slash at the end; only `https`, or `http` to loopback, is valid."""
     url = _split(text, "https://shop.example")
     if url.scheme not in {"http", "https"} or not url.hostname:
-        raise SettingError("is not a web address", "Write it whole: https://shop.example.")
+        raise SettingError("is not a web address", "Write it in full: https://shop.example.")
     if url.username is not None or url.password is not None or url.query or url.fragment:
         raise SettingError(
-            "has more than an address in it", "Leave out user, password, ? and #; credentials have own keys."
+            "has more than an address in it", "Leave out user, password, ? and #; credentials have their own keys."
         )
     if url.scheme == "http" and not is_loopback(url.hostname):
         raise SettingError("is http, and credentials and orders would travel unencrypted", "Write https://.")
@@ -34,7 +34,7 @@ def hook_url(value: SecretStr) -> SecretStr:
     """Return the URL of a receiver of alarms, which may be a secret; only `https`, or `http` to loopback, is valid."""
     url = _split(value.get_secret_value(), "https://hooks.example/T0/B0/secret")
     if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None or url.fragment:
-        raise SettingError("is not a web address", "Write it whole, without user, password and #.")
+        raise SettingError("is not a web address", "Write it in full, without user, password and #.")
     if url.scheme == "http" and not is_loopback(url.hostname):
         raise SettingError("is http, and the secret in it would travel unencrypted", "Write https://.")
     return value

@@ -153,7 +153,7 @@ def _passwords(value: str, folder: Path) -> list[str]:
 
 def _port(value: str) -> int:
     if not value.isdecimal() or not 0 < int(value) < _PORTS:
-        raise _refused("port", f"is no port from 1 to {_PORTS - 1}", "Name another port by FLOWER_PORT.")
+        raise _refused("port", f"is not a port from 1 to {_PORTS - 1}", "Name another port by FLOWER_PORT.")
     return int(value)
 
 
@@ -177,7 +177,7 @@ def _oauth(named: Mapping[str, str], chosen: Mapping[str, Any]) -> dict[str, Any
     provider = next((name for name in _PROVIDERS if f"{name}LoginHandler" == named["auth_provider"].split(".")[-1]), "")
     if not provider or not named["auth_provider"].startswith("flower.views.auth."):
         known = ", ".join(f"flower.views.auth.{name}LoginHandler" for name in _PROVIDERS)
-        raise _refused("auth_provider", "is no login that Flower has", f"Known: {known}.")
+        raise _refused("auth_provider", "is not a login that Flower supports", f"Known: {known}.")
     path = f"/{chosen['url_prefix']}/login" if chosen["url_prefix"] else "/login"
     if not _is_address(named["oauth2_redirect_uri"]) or urlsplit(named["oauth2_redirect_uri"]).path != path:
         reason = f"is not the address of Flower's login, which ends with {path}"

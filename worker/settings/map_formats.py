@@ -159,7 +159,7 @@ def _entries(values: object) -> Entries:
         raise MapError("is not a map", remedy)
     for key, value in values.items():
         if not isinstance(value, str) or not key.strip() or not value.strip():
-            raise MapError(f"the value of {key} is no text", remedy)
+            raise MapError(f"the value of {key} is not text", remedy)
     entries = Entries()
     for key, value in values.items():
         if key.strip() in entries.values:

@@ -61,6 +61,6 @@ def read_reconcile(document: Document, routes: Sequence[Route], providers: Any) 
     for number, pair in enumerate(table.pairs):
         if pair not in possible:
             names = ", ".join(" > ".join(names) for names in possible)
-            reason = "is no pair that a route names"
+            reason = "is not a pair of a route"
             document.add_error(("reconcile", "pairs", number), reason, f"Known here: {names or 'none'}.")
     return table

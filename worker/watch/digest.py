@@ -127,7 +127,7 @@ def _records(rt: Runtime, accounts: Collection[str]) -> Iterator[Group]:
             for name, letter in letters[:_SHOWN]
         ]
         yield Group(
-            "unreadable records",
+            "unreadable",
             provider,
             len(letters),
             f"intake dead list --provider {provider}",
@@ -143,7 +143,7 @@ def _jobs(rt: Runtime, accounts: Collection[str]) -> Iterator[Group]:
             Row(name, letter.provider or "unknown", letter.at, _short(f"{letter.code}: {letter.reason}"))
             for name, letter in letters[:_SHOWN]
         ]
-        yield Group("jobs that could not be accepted", "inbox", len(letters), "intake inbox list", rows, "/lists/jobs")
+        yield Group("refused", "inbox", len(letters), "intake inbox list", rows, "/lists/jobs")
 
 
 def _short(reason: str) -> str:

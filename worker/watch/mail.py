@@ -169,7 +169,7 @@ def _broken(at: str, error: Exception) -> IntakeError:
     elif isinstance(error, ssl.SSLError):
         reason = f"TLS failed: {(error.reason or 'unknown').lower().replace('_', ' ')}"
     elif isinstance(error, smtplib.SMTPServerDisconnected):
-        reason = "it ended the connection"
+        reason = "it closed the connection"
     elif isinstance(error, TimeoutError):
         reason = "it does not answer"
     else:

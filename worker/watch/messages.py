@@ -35,7 +35,7 @@ def write_alarm(event: Event, alarm: Mapping[str, Any], now: datetime, link: str
     if event == "again":
         title = f"still: {title}"
     elif event == "cleared":
-        title = f"over: {alarm['name'].replace('_', ' ')}, {alarm['subject']}"
+        title = f"resolved: {alarm['name'].replace('_', ' ')}, {alarm['subject']}"
     text = f"Intake: {title}" + ("" if event == "cleared" else f". {alarm['remedy']}")
     return fields_of(alarm) | write(event, title, text, now, link)
 

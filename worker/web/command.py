@@ -151,7 +151,7 @@ def list_all() -> None:
 def password(name: str, *, stdin: bool) -> None:
     """Set a new password.
 
-    The sessions of NAME end, and the wait after failed attempts.
+    It ends the sessions of NAME, and unlocks the name.
     """
     (rt, users), name = _open(), name.casefold()
     known = users.get(name)
@@ -198,7 +198,7 @@ def remove(name: str, *, yes: bool) -> None:
         click.confirm(f"Remove the user {name}?", abort=True, err=True)
     with recorded(rt, user=name):
         users.remove(name)
-    click.echo(f"{name} is not a user any more.")
+    click.echo(f"{name} is no longer a user.")
 
 
 def _ask(name: str, *, stdin: bool) -> str:

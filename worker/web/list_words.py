@@ -55,7 +55,7 @@ _AGAIN: Final = ActionWords(
     (
         "They go back into the queue of their target, within its limit.",
         "None is created twice: a target that may have one already is asked first.",
-        "Where nothing was fixed, the target gives the same answer.",
+        "If nothing was fixed, the target refuses them again.",
     ),
     "sent again",
     role="support",
@@ -151,7 +151,7 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
         "discard": ActionWords(
             "Discard",
             "Discard {rows}?",
-            ("They are deleted: nobody has them afterwards but the producer.",),
+            ("They are deleted: afterwards only the producer has them.",),
             "discarded",
             danger=True,
         ),

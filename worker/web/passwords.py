@@ -24,7 +24,7 @@ def objection(password: str, name: str) -> str:
     if len(password) > LONGEST:
         return f"the password has {len(password)} characters, and may have {LONGEST}"
     if name.casefold() in password.casefold() and len(password) < SHORTEST + len(name):
-        return "the password is hardly more than the name"
+        return "the password is too similar to the name"
     if len(set(password)) < 5:  # noqa: PLR2004  # "aaaaaaaaaaaa"
         return "the password repeats the same few characters"
     return ""

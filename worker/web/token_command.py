@@ -42,7 +42,7 @@ def openapi() -> None:
 def add(name: str, role: Role) -> None:
     """Add a token.
 
-    The command prints the token once; only a hash of it is kept. NAME stands in the audit log for what is done with it.
+    The command prints the token once; only a hash of it is kept. The audit log shows NAME for each act of the token.
     """
     if NAME.fullmatch(name) is None:
         raise click.UsageError("a name has at most 41 of a-z, 0-9 and -, and begins with a letter or a digit")
@@ -81,4 +81,4 @@ def remove(name: str, *, yes: bool) -> None:
         click.confirm(f"Remove the token {name}?", abort=True, err=True)
     with recorded(rt, token=name):
         tokens.remove(name)
-    click.echo(f"{name} is not a token any more.")
+    click.echo(f"{name} is no longer a token.")

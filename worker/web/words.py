@@ -41,7 +41,7 @@ DECISIONS: Final[dict[str, Words]] = {
         (
             "It goes back into the queue of {target}, and is sent with the content that is known now.",
             "It is not created twice: if {target} may have it already, {target} is asked first.",
-            "If nothing was fixed, {target} will give the same answer.",
+            "If nothing was fixed, {target} will refuse it again.",
         ),
         role="support",
     ),
@@ -87,7 +87,7 @@ DECISIONS: Final[dict[str, Words]] = {
     ),
     "send": Words(
         "It is not there: send it",
-        "Has somebody looked, and is this order not in {target}?",
+        "Did somebody check that this order is not in {target}?",
         (
             "It is queued, and {target} is asked once more before it is created.",
             "If {target} does not show it although it is there, it exists twice: look carefully.",

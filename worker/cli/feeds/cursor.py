@@ -43,7 +43,7 @@ def command() -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show how far a provider has been read.
 
-    The output has the cursor of provider NAME in words, its age and its former values.
+    The output describes the cursor of provider NAME, with its age and its former values.
     """
     rt = open_runtime(offline=True)
     name = provider_of(rt, name)
@@ -85,9 +85,9 @@ def show(name: str, *, as_json: bool) -> None:
 @confirmable
 @acting
 def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> None:
-    """Read a provider again from a date on.
+    """Read a provider again from a date.
 
-    The orders of provider NAME that are known are not sent again.
+    Known orders of provider NAME are not sent again.
     """
     rt = open_runtime(confirmed=True)
     name = provider_of(rt, name)

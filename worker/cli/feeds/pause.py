@@ -94,7 +94,7 @@ def pause(*, name: str, length: float | None, until: str | None, reason: str, dr
 def resume(*, name: str, dry_run: bool) -> None:
     """Resume a provider or a target.
 
-    NAME is polled, or sent to, at once.
+    NAME is polled, or receives orders, at once.
     """
     rt, provider, target = _account(name)
     reasons = _reasons(rt, provider, target)

@@ -65,7 +65,7 @@ def _poll(rt: Runtime, name: str, pages: int) -> None:
         poll(rt, name, nudge, pages=pages, gap=-1)
     after = rt.cursors.status(name)
     if after.get("started") == before.get("started"):
-        raise click.ClickException(f"another process polls {name} at this moment. Next: intake status")
+        raise click.ClickException(f"another process is polling {name} now. Next: intake status")
     if paused := after.get("paused"):
         raise click.ClickException(f"{name} was paused: {paused}. Fix the cause, then: intake resume {name}")
     if error := after.get("error"):

@@ -172,7 +172,7 @@ def show(letter_id: str, *, as_json: bool) -> None:
 def replay(**options: Any) -> None:
     """Push failed jobs again.
 
-    Use it after the cause is fixed. A job of which only a part is kept stays.
+    Use it after the cause is fixed. A job that is kept only in part is not replayed.
     """
     selection, rt = _require_selection(options), open_runtime()
     inbox, replayed, not_whole = rt.inbox, 0, 0

@@ -115,7 +115,7 @@ def _preview(rt: Runtime, planned: Planned) -> None:
 @click.option("--target", metavar="NAME", help="Target of the order. Default: the only one that has it.")
 @click.option("--set", "given", multiple=True, metavar="FIELD=VALUE", help="New value of a field; - reads lines.")
 @click.option("--undo", "undone", multiple=True, metavar="FIELD", help="Return to the source's value of a field.")
-@click.option("--preview", "shows", is_flag=True, help="Show the request, and change nothing: personal data.")
+@click.option("--preview", "shows", is_flag=True, help="Print the request, with personal data; change nothing.")
 @click.option("--values", is_flag=True, help="Show the values of the fields: personal data.")
 @json_option
 @confirmable
@@ -123,7 +123,7 @@ def _preview(rt: Runtime, planned: Planned) -> None:
 def command(key: str | None, target: str | None, given: tuple[str, ...], undone: tuple[str, ...], **flags: Any) -> None:
     """Correct an order, and send it again.
 
-    The new values lie on top of what the source says, also of later versions, until the source changes that very field.
+    The new values override the source, including its later versions, until the source changes that field.
     Without --set and --undo, the command lists the fields and the corrections in force: of KEY, or of all orders.
     """
     changes = bool(given or undone)

@@ -109,9 +109,9 @@ def _ask(rt: Runtime, act: Act, names: list[str]) -> Counter[str]:
 @click.option("--dead", is_flag=True, help="Do not send the orders unless they are replayed.")
 @selection.action_options
 def resolve(keys: tuple[str, ...], target: str, target_id: str, **options: Any) -> None:
-    """Record what became of orders in doubt.
+    """Record the outcome of orders in doubt.
 
-    Look into the target first. An order that is no longer in doubt does not change.
+    Check the target first. An order that is no longer in doubt does not change.
     """
     decisions = [name for name in _MOVES if options[name]]
     if len(decisions) != 1:

@@ -20,7 +20,7 @@ from worker.store.registry.absent import give_up, read_absent
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @acting
 def command(name: str, *, dry_run: bool, yes: bool) -> None:
-    """Give up an account that left the settings.
+    """Give up an account removed from the settings.
 
     What waits for account NAME is discarded. Its delivered orders stay known: if the account returns, no order is
     created again.

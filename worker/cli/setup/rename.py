@@ -37,7 +37,7 @@ class _Renaming(NamedTuple):
 def command(old: str, new: str, *, dry_run: bool, yes: bool) -> None:
     """Continue the orders of an account under a new name.
 
-    Write the name NEW into the settings first. Order keys, references, the cursor and the lane of OLD stay. If OLD and
+    Write the name NEW into the settings first. The order keys, references, cursor and lane of OLD are kept. If OLD and
     NEW are the same name, the account continues with its new address or id.
     """
     rt = open_runtime()

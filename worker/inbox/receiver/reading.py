@@ -65,7 +65,7 @@ class Reader:
         except TimeoutError:
             if sent_away:
                 raise Refused(503, "busy", "too many bodies arrive", {"Retry-After": str(RETRY_AFTER)}) from None
-            raise Refused(408, "slow", f"the body did not come within {self._seconds:g} s") from None
+            raise Refused(408, "slow", f"the body did not arrive within {self._seconds:g} s") from None
         except ClientDisconnect:
             raise Refused(400, "cut", "the connection was cut before the end of the body") from None
         finally:

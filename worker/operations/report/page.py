@@ -267,8 +267,8 @@ def _compared(report: Report) -> Iterator[str]:
 def _footer() -> str:
     return (
         "<footer>Created by Intake. A delivery time begins when an order is accepted, ends when its system has it, and "
-        "is rounded to two digits. An order that was refused first and delivered later is counted as both. This page "
-        "contains no personal data.</footer>"
+        "is rounded to two significant digits. An order that was refused first and delivered later is counted as "
+        "both. This page contains no personal data.</footer>"
     )
 
 

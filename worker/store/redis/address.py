@@ -91,7 +91,7 @@ class RedisAddress:
         elif database := parts.path.strip("/"):
             _agree(given, "db", database, "the path")
         if not _DATABASE.fullmatch(given.get("db", "0")):
-            raise AddressError("names a database that is no number", "Write its number: redis://host:6379/0.")
+            raise AddressError("names a database that is not a number", "Write its number: redis://host:6379/0.")
         for name, value in (("username", parts.username), ("password", parts.password)):
             if value:
                 _agree(given, name, unquote(value), "front of the host")
@@ -166,7 +166,7 @@ def split(url: str, schemes: Iterable[str], examples: str) -> SplitResult:
     text = url.strip()
     scheme, colon, _ = text.partition("://")
     if not colon or scheme.lower() not in schemes:
-        raise AddressError("is no address that Intake can use", examples)
+        raise AddressError("is not an address that Intake can use", examples)
     if not text.isprintable() or " " in text:
         raise AddressError("contains a space or a line break", examples)
     # Several hosts: newer Pythons refuse an IPv6 address that is not the only one. `host_of` looks at each.
@@ -188,7 +188,9 @@ def parameters(parts: SplitResult, known: Collection[str]) -> dict[str, str]:
     try:
         pairs = parse_qsl(parts.query, strict_parsing=True) if parts.query else []
     except ValueError:
-        raise AddressError('has something after the "?" that is no parameter', "Write NAME=VALUE&NAME=VALUE.") from None
+        raise AddressError(
+            'has something after the "?" that is not a parameter', "Write NAME=VALUE&NAME=VALUE."
+        ) from None
     given = dict(pairs)
     listed = f"Known here: {', '.join(sorted(known)) or 'none'}."
     if len(given) < len(pairs):
@@ -202,7 +204,7 @@ def parameters(parts: SplitResult, known: Collection[str]) -> dict[str, str]:
             raise AddressError(f"has a value of {name} that is unknown", f"Write {' or '.join(choices)}.")
     for name in sorted(_FILES & given.keys()):
         if not given[name].startswith("/"):
-            raise AddressError(f"names no whole path by {name}", "Write it from / on: each process has its own folder.")
+            raise AddressError(f"names no absolute path by {name}", "Write a path that begins with /.")
     if ("ssl_keyfile" in given) > ("ssl_certfile" in given):
         raise AddressError("names a key without its certificate", "Add ssl_certfile.")
     return given
@@ -236,7 +238,9 @@ def _service(parts: SplitResult) -> str:
 
 def _socket_path(parts: SplitResult) -> str:
     if parts.netloc.rpartition("@")[2] or not parts.path.strip("/"):
-        raise AddressError("names no whole path of a socket", "Write unix:///run/redis.sock?db=0, with three slashes.")
+        raise AddressError(
+            "names no absolute path of a socket", "Write unix:///run/redis.sock?db=0, with three slashes."
+        )
     return unquote(parts.path)
 
 
@@ -256,7 +260,7 @@ def host_of(text: str, default: int) -> tuple[str, int]:
         parts = urlsplit(f"//{text}")
         name, port = unquote(parts.hostname or ""), default if parts.port is None else parts.port
     except ValueError:
-        raise AddressError("has a port that is no number up to 65535", f"Write host:{default}. {_ENCODE}") from None
+        raise AddressError("has a port that is not a number up to 65535", f"Write host:{default}. {_ENCODE}") from None
     if not _HOST.fullmatch(name) or not port:
         raise AddressError("names no host", f"Write the host, and the port if it is not {default}: host:{default}.")
     return name, port

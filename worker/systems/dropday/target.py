@@ -94,7 +94,7 @@ class Dropday(Target):
             return self._existing(order, request, created.reference)
         if created.message == "Order created" and created.reference:
             return Receipt(created.reference)
-        raise Uncertain(f"{answer.request}: the answer is neither of the two that the docs know")
+        raise Uncertain(f"{answer.request}: the response is neither of the two documented ones")
 
     def find(self, reference: str) -> Receipt | None:
         """Search by `GET /orders`. The filter matches parts of ids, and leaves out test orders by default."""
@@ -117,7 +117,9 @@ class Dropday(Target):
         """Return the request. Raise Held with all fields that Dropday requires and the order lacks."""
         options, request = self.options, self._written(order, reference)
         if unfit := request.unfit(whole=options.quantities == "whole"):
-            raise Held(f"Dropday does not take this order: {', '.join(unfit)}. {_remedy(unfit, self.name, order.key)}")
+            raise Held(
+                f"Dropday does not accept this order: {', '.join(unfit)}. {_remedy(unfit, self.name, order.key)}"
+            )
         missing = request.missing()
         if missing and options.placeholder is None:
             unknown = "shipping_address.country" in missing and receiver_of(order, named=True).country

@@ -67,7 +67,7 @@ class Basket:
         if order := self.get():
             return order, True
         if answer.status == CONFLICT:
-            raise Uncertain(f"{answer}: it is there, and cannot be found")
+            raise Uncertain(f"{answer}: it exists, but cannot be found")
         if answer.status == NOT_FOUND:
             raise Misdirected(f"{answer}: buyer_id or user_id of targets.{self._target} is probably wrong")
         raise answer.error()
@@ -184,11 +184,11 @@ class Basket:
             raise _NoProduct(str(self._held(missing)), missing)
         if _NOT_CALCULATED in answer.codes:
             raise Held(
-                f"{answer}: the API client of targets.{self._target} has a checkout integration, which would set other "
-                f"costs: name an API client without one, then: intake release {self._target}"
+                f"{answer}: the API client of targets.{self._target} has a checkout integration, which would change "
+                f"the costs: name an API client without one, then: intake release {self._target}"
             )
         if answer.status in {NOT_FOUND, CONFLICT}:
-            raise Uncertain(f"{answer}: somebody else changes it")
+            raise Uncertain(f"{answer}: someone else is changing it")
         raise answer.error()
 
     def _held(self, missing: str) -> Held:

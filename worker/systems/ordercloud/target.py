@@ -264,8 +264,8 @@ class OrderCloud(Target):
         """Check the mark of an order: an order of somebody else with this id must not be changed, or taken for ours."""
         if held.order_key != order.key:
             raise Held(
-                f"{basket.path}: an order of this id is there that was not made for this one: give it another id "
-                f"there, or give this one up: intake release {self.name} {order.key} --drop"
+                f"{basket.path}: another order has this id there: give that one another id, "
+                f"or give up this one: intake release {self.name} {order.key} --drop"
             )
 
 

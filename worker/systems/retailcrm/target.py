@@ -109,7 +109,7 @@ class RetailCRM(Target):
             if there := self._look(reference, HeldOrder[There]):
                 return self._existing(there, order, reference)
         if refusal.matches(EXISTS):
-            raise Uncertain(f"{answer.request}: status {answer.status}: it is there, and cannot be found")
+            raise Uncertain(f"{answer.request}: status {answer.status}: it exists, but cannot be found")
         raise refusal.as_error(answer)
 
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> Sequence[Receipt | IntakeError]:

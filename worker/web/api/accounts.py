@@ -180,7 +180,7 @@ def _move(asked: Asked, move: CursorMove) -> dict[str, str]:
 def _set_cursor(asked: Asked) -> dict[str, str]:
     name, now, at = _name(asked), asked.rt.now(), asked.body.since
     if at > now:
-        raise Problem(409, "range", "The time is to come, or none that a provider can be read from.")
+        raise Problem(409, "range", "The time is in the future, or too early.")
     try:
         move = plan_move(asked.rt, name, at, now)
     except (ValueError, OverflowError):

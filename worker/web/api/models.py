@@ -105,7 +105,7 @@ class EmailSearch(Model):
 
     email: Annotated[str, Field(min_length=3, max_length=254, description="The whole address, in any letter case.")]
     place: Annotated[
-        str, Field(max_length=64, description="Where to continue: `place` of the answer before. Empty: begin.")
+        str, Field(max_length=64, description="Where to continue: `place` of the previous response; empty to begin.")
     ] = ""
 
 

@@ -107,7 +107,7 @@ def _range(visit: Visit, since: str, until: str) -> tuple[datetime, datetime]:
     try:
         first, last = date.fromisoformat(since), date.fromisoformat(until)
     except ValueError:
-        raise Refused(400, "These are no days", "Choose the first and the last day.") from None
+        raise Refused(400, "These dates are not valid", "Choose the first and the last day.") from None
     limited = None
     with suppress(OverflowError):
         begin, end = datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC)

@@ -80,8 +80,11 @@ def _values(visit: Visit) -> Response:
     found, unset = _finding(visit, report), visit.rt.settings.unset
     for account in (f"providers.{provider}.", f"targets.{target}."):
         if any(key.startswith(account) for key in unset):
-            text = f"The console has no credentials of {account.split('.')[1]}: they are not in its environment."
-            raise Refused(409, "Both sides cannot be read from here", f"{text} Ask an operator to set them.")
+            text = (
+                f"The console has no credentials for {account.split('.')[1]}. An operator can see the values:"
+                f" intake reconcile {provider} {target} --since 7d --values"
+            )
+            raise Refused(409, "Both sides cannot be read from here", text)
     known = visit.rt.ledger.entries([target], visit.values["key"])
     target_id = (known[0].record.get("target_id", "") if known else "") or next(iter(found.get("target_ids", ())), "")
     external_id = visit.values["key"].partition(":")[2]

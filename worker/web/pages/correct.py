@@ -64,7 +64,7 @@ def _planned(visit: Visit, found: Correctable) -> Planned:
     given = {path: visit.entry(f"{_FIELD}{path}") for path in known if f"{_FIELD}{path}" in visit.form}
     changed = {path: value for path, value in given.items() if value != known[path].strip()}
     if not changed:
-        raise Refused(409, "Nothing would change", "Every field has the value that it had. Go back, and correct one.")
+        raise Refused(409, "Nothing would change", "No field was changed. Go back, and correct one.")
     return plan_correction(visit.rt, found, changed, by)
 
 

@@ -21,9 +21,9 @@ def _planned(visit: Visit, since: str) -> CursorMove:
         at = datetime.fromisoformat(since).replace(tzinfo=UTC)
         move = plan_move(visit.rt, name, at, now)
     except (ValueError, OverflowError):
-        raise Refused(400, "This is no time", "Choose a day and a time, in UTC.") from None
+        raise Refused(400, "This time is not valid", "Choose a day and a time, in UTC.") from None
     if at > now:
-        raise Refused(400, "This time is to come", f"Choose a time before now, {now:%Y-%m-%d %H:%M} UTC.")
+        raise Refused(400, "This time is in the future", f"Choose a time before now, {now:%Y-%m-%d %H:%M} UTC.")
     return move
 
 

@@ -138,7 +138,7 @@ def _act(visit: Visit) -> Response:
     if visit.entry("seen") != now:
         before = visit.entry("seen").partition("-")[0]
         text = (
-            f"It had {before} that match when you looked, and {count} now, or others."
+            f"When you looked, {before} matched; now {count} match, or others."
             " Nothing was done. Go back to the list, and look again."
         )
         raise Refused(409, "The list has changed", text)
@@ -155,7 +155,7 @@ def _carry_out(visit: Visit, name: ListName, action: Action, rows: list[Waiting]
     with visit.recorded(ACTIONS[name][action], *accounts, **given) as act:
         done, left = carry_out(visit.rt, act, name, action, rows, source=f"by {who}")
     text = f"{count_rows(name, done)} {ACTION_WORDS[name][action].done}."
-    return text if not left else f"{text} {count_rows(name, left)} could not be: changed meanwhile, or without an id."
+    return text if not left else f"{text} {count_rows(name, left)} not: changed meanwhile, or without an id."
 
 
 PAGES: Final = (

@@ -26,7 +26,7 @@ def _period(visit: Visit) -> tuple[date, date]:
         last = min(date.fromisoformat(visit.query.get("until", "") or today.isoformat()), today)
         begin = date.fromisoformat(visit.query.get("since", "") or (last - timedelta(_DAYS - 1)).isoformat())
     except (ValueError, OverflowError):
-        raise Refused(400, "These are no days", "Choose the first and the last day.") from None
+        raise Refused(400, "These dates are not valid", "Choose the first and the last day.") from None
     if begin > last or (last - begin).days >= _MOST:
         text = f"The first day is not after the last one, not in the future, and less than {_MOST} days before it."
         raise Refused(400, "There is no such period", text)
