@@ -92,7 +92,7 @@ def test_what_is_not_found_is_said_and_not_repeated_in_an_address(consoles: Cons
         response = consoles.as_role("support").send("/find", {"q": "Femke Achterberg"})
     assert response.status_code == 200
     assert "No order goes by" in response.text
-    assert "Ask the targets" in response.text
+    assert "Search the targets" in response.text
     assert "Femke" not in str(response.url) + lines.getvalue()
 
 
@@ -278,7 +278,7 @@ def test_a_worker_asks_the_target_for_the_console_which_has_no_credentials(
         settle_doubts(rt, "warehouse")
         page = operator.get(order_path(DOUBTFUL)).text
         assert "The target is to be searched" in page
-        assert "Ask the targets" not in operator.send("/find", {"q": "nobody"}).text
+        assert "Search the targets" not in operator.send("/find", {"q": "nobody"}).text
     assert searched == ["NL-04"]
     states = {"Receipt": "delivered", "NoneType": "queued", "Unavailable": "in_doubt"}
     assert state(rt, DOUBTFUL) == states[type(answer).__name__]

@@ -33,7 +33,7 @@ RULES: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ),
     ({"store": ["nl"]}, {"store": "be"}, "only.store", "change only.store of the route"),
     ({"test": True}, {}, "only.test", "change only.test of the route"),
-    ({}, {"status": "cancelled", "removed": "deleted", "lines": ()}, "deleted", "does not exist any more"),
+    ({}, {"status": "cancelled", "removed": "deleted", "lines": ()}, "deleted", "no longer exists"),
 ]
 
 

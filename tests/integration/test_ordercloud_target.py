@@ -139,7 +139,7 @@ def test_a_foreign_order_with_the_same_id_is_left_unchanged(box: Sandbox, cloud:
             lambda key=reference: cloud().create(cloud_order(), key),
             lambda key=reference: cloud().update(cloud_order(), key, key, Changes.all(cloud_order())),
         ):
-            with pytest.raises(Held, match=r"was not made for this one: .*intake release main shop:1 --drop"):
+            with pytest.raises(Held, match=r"another order has this id there: .*intake release main shop:1 --drop"):
                 call()
         assert stored_order(box, reference) == before
     ours = next(REFERENCES)

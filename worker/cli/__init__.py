@@ -54,7 +54,7 @@ GROUPS: Final = {
         "release": ("worker.cli.orders.release:command", "Send held orders"),
         "inbox": ("worker.cli.inbox.inbox:command", "List, replay or discard jobs that failed"),
         "rename": ("worker.cli.setup.rename:command", "Continue the orders of an account under a new name"),
-        "forget": ("worker.cli.setup.forget:command", "Give up an account that left the settings"),
+        "forget": ("worker.cli.setup.forget:command", "Give up an account removed from the settings"),
         "correct": ("worker.cli.orders.correct:command", "Correct an order, and send it again"),
         "erase": ("worker.cli.orders.erase:command", "Erase the data of one customer"),
     },
