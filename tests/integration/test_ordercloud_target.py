@@ -147,7 +147,7 @@ def test_a_foreign_order_with_the_same_id_is_left_unchanged(box: Sandbox, cloud:
     found = cloud().find(ours)
     assert found is not None
     cloud().recognize(cloud_order(), ours, found, changed=False)
-    with pytest.raises(Held, match="was not made for this one"):
+    with pytest.raises(Held, match="another order has this id there"):
         cloud().recognize(cloud_order(external_id="2"), ours, found, changed=True)
 
 

@@ -193,8 +193,11 @@ def test_status_shows_what_runs_while_the_file_is_edited(configured: Configured,
     newer = intake("status").output
     assert "these processes run with another version of it: worker@here, worker@there  →  intake reload" in newer
     assert not re.search(r"^second", newer, re.MULTILINE)
+    # An order that was held for a setting would be held again.
+    assert "an older version of" in intake("release", "dropday").output
     configured.write(SHOP_TO_DROPDAY + "# only a comment\n")
     assert "another version of it: worker@there" in intake("status").output
+    assert intake("release", "dropday").output == "Nothing is held in dropday.\n"
 
 
 def test_without_a_process_status_shows_the_file(configured: Configured) -> None:

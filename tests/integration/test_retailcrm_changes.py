@@ -304,7 +304,7 @@ def test_an_order_to_be_stopped_that_cannot_be_written_gets_its_status_alone(
         )
     refused = new_order(status="cancelled", lines=invalid_order().lines)
     assert target.change(refused, "alone", "", Changes.all(refused)) == "cancelled_alone"
-    with pytest.raises(Held, match="somebody else made it"):
+    with pytest.raises(Held, match="by someone else"):
         target.cancel(new_order(external_id="2", status="cancelled"), "alone", "")
 
 

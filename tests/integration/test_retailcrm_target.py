@@ -126,7 +126,7 @@ def test_an_order_of_somebody_else_is_held_and_never_counts_as_delivered(
         box.add_order({"externalId": reference, **fields}, account="copy")
         with pytest.raises(Held, match=f"externalId {reference} in copy was not created from this one"):
             target.create(new_order(), reference)
-        with pytest.raises(Held, match="somebody else made it"):
+        with pytest.raises(Held, match="by someone else"):
             target.find(reference)
         outcomes = target.create_many([(new_order(), reference), (new_order(external_id="2"), f"free-{number}")])
         assert [type(outcome) for outcome in outcomes] == [Held, Receipt]

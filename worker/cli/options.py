@@ -24,8 +24,8 @@ def open_runtime(settings: Settings | None = None, *, offline: bool = False, con
     """Return the runtime of this command; it is closed when the command ends. Read the settings if none are given.
 
     With `offline`, the command calls no account: it needs no secrets, and works with the settings of the processes that
-    run, also while the file is being edited or a map cannot be read. With
-    `confirmed`, raise ConfigError if the ledger is not that of the accounts in the settings: it sends orders.
+    run, also while the file is being edited or a map cannot be read. With `confirmed`, it sends orders: raise
+    ConfigError if the ledger is not that of the accounts in the settings, and warn if the file has changed since.
     """
     if settings is None:
         settings = read_settings_in_use() if offline else read_settings(needs=CALLS)
@@ -37,6 +37,9 @@ def open_runtime(settings: Settings | None = None, *, offline: bool = False, con
     rt = ctx.with_resource(Runtime(settings, offline=offline))
     if confirmed:
         rt.installation.refuse()
+        if settings.file_fingerprint not in {"", settings.fingerprint}:  # what waits for a setting would fail again
+            warning = f"warning: the processes run with an older version of {settings.file}. First: intake reload"
+            click.echo(warning, err=True)
     return rt
 
 

@@ -53,7 +53,7 @@ def remedy_of(rt: Runtime, provider: str, found: Remembered) -> str:
         change = 'write also_create = ["test"] in the route'
     else:
         change = f"change {name} of the route"
-    return f"{change}, restart, and read it again: intake backfill {provider} --since DAY"
+    return f"{change}, run intake reload, and read it again: intake backfill {provider} --since DAY"
 
 
 def _allowed(rt: Runtime, provider: str, found: Remembered) -> list[str]:

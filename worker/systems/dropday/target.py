@@ -125,8 +125,8 @@ class Dropday(Target):
             unknown = "shipping_address.country" in missing and receiver_of(order, named=True).country
             raise Held(
                 f"Dropday requires {', '.join(missing)}, which the order lacks"
-                f"{' (its text for the country names none)' if unknown else ''}. {PLACEHOLDER}, "
-                f"then: intake release {self.name} {order.key}"
+                f"{' (its text for the country names none)' if unknown else ''}. {PLACEHOLDER}, run "
+                f"intake reload, then: intake release {self.name} {order.key}"
             )
         return request.filled(options.placeholder) if missing and options.placeholder else request
 
@@ -217,7 +217,8 @@ def _filter(reference: str) -> str:
 
 def _remedy(fields: list[str], name: str, key: str) -> str:
     if all(field.endswith("quantity") for field in fields):
-        return f'Correct it at its source, or write quantities = "any", then: intake release {name} {key}'
+        written = 'write quantities = "any" and run intake reload'
+        return f"Correct it at its source, or {written}, then: intake release {name} {key}"
     return f"Correct it at its source, or: intake release {name} {key} --drop"
 
 

@@ -185,7 +185,7 @@ class Basket:
         if _NOT_CALCULATED in answer.codes:
             raise Held(
                 f"{answer}: the API client of targets.{self._target} has a checkout integration, which would change "
-                f"the costs: name an API client without one, then: intake release {self._target}"
+                f"the costs: name an API client without one, run intake reload, then: intake release {self._target}"
             )
         if answer.status in {NOT_FOUND, CONFLICT}:
             raise Uncertain(f"{answer}: someone else is changing it")
@@ -193,8 +193,8 @@ class Basket:
 
     def _held(self, missing: str) -> Held:
         return Held(
-            f"{missing}: add it there, or name another one in targets.{self._target}.product_map (and restart Intake "
-            f"if that is in intake.toml itself), then: intake release {self._target}"
+            f"{missing}: add it there, or name another one in targets.{self._target}.product_map (and run intake "
+            f"reload if that is in intake.toml itself), then: intake release {self._target}"
         )
 
     def _named(self, model: type[N], answer: Any, name: str) -> N:

@@ -257,7 +257,7 @@ class OrderCloud(Target):
         if self.options.prices == "ours" and order.currency and held.currency not in {None, order.currency}:
             raise Held(
                 f"{basket.path}: the order is in {order.currency}, and the user of targets.{self.name} is not: name "
-                f"one who is as its user_id, then: intake release {self.name}"
+                f"one who is as its user_id, run intake reload, then: intake release {self.name}"
             )
 
     def _check_mark(self, held: answers.HeldOrder, order: Order, basket: Basket) -> None:

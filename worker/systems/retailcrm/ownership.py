@@ -35,6 +35,6 @@ def foreign(reference: str, target: str, key: str | None = None) -> str:
     """Return why the order is held, and what to do."""
     release = f"then: intake release {target} {key}" if key else "then release it"
     return (
-        f"the order with the externalId {reference} in {target} was not created from this one: somebody else made it. "
-        f"Change its externalId there, or give the route another reference, {release}"
+        f"the order with the externalId {reference} in {target} was not created from this one, but by someone else. "
+        f"Change its externalId there, or give the route another reference and run intake reload, {release}"
     )

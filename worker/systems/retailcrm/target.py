@@ -249,8 +249,8 @@ class RetailCRM(Target):
         code = codes.get(order.status, codes.get(Status.CANCELLED))
         if code is None:
             raise Held(
-                f"{cancellation(order)}, and targets.{self.name}.status_map has no code for cancelled: add it and "
-                f"restart, then: intake release {self.name} {order.key}"
+                f"{cancellation(order)}, and targets.{self.name}.status_map has no code for cancelled: add it, run "
+                f"intake reload, then: intake release {self.name} {order.key}"
             )
         there = self._there(order, reference, target_id, HeldOrder[There])
         if there is None:
