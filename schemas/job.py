@@ -92,6 +92,12 @@ class Job(BaseModel):
 _SIGNATURE: Final = (
     "The lower-case hex HMAC-SHA256 of the text `{at}.{job}` under the producer's secret, both as bytes of UTF-8."
 )
+_FORMER_SIGNATURE: Final = (
+    "The same under another secret of the producer, while its secret changes: one valid signature is enough."
+)
+
+
+_Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra=_ONE_LINE)]
 
 
 class Signed(BaseModel):
@@ -103,11 +109,14 @@ class Signed(BaseModel):
     producer: Annotated[Name, Field(description="The name in intake.toml of the producer, which has a secret there.")]
     at: Annotated[int, Field(ge=0, lt=10**12, description="When it was signed: Unix time in whole seconds.")]
     job: Annotated[str, Field(description="The job's JSON as text.")]
-    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra=_ONE_LINE, description=_SIGNATURE)]
+    signature: _Hex = Field(description=_SIGNATURE)
+
+    former_signature: _Hex | None = Field(default=None, description=_FORMER_SIGNATURE)
 
     def signed_by(self, secret: str) -> bool:
-        """Return whether the signature was made with the secret."""
-        return hmac.compare_digest(signature(secret, self.at, self.job), self.signature)
+        """Return whether one of the signatures was made with the secret."""
+        expected, made = signature(secret, self.at, self.job), (self.signature, self.former_signature or "")
+        return any([hmac.compare_digest(expected, each) for each in made])  # noqa: C419  # all of them
 
 
 def signature(secret: str, at: int, job: str) -> str:
@@ -118,9 +127,11 @@ def signature(secret: str, at: int, job: str) -> str:
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def sign(producer: str, secret: str, at: int, job: str) -> Signed:
-    """Sign a job of a producer at the Unix time `at`."""
-    return Signed(v=VERSION, producer=producer, at=at, job=job, signature=signature(secret, at, job))
+def sign(producer: str, secret: str, at: int, job: str, former: str | None = None) -> Signed:
+    """Sign a job of a producer at the Unix time `at`; also with its former secret, which its reader may still have."""
+    also = signature(former, at, job) if former else None
+    made = signature(secret, at, job)
+    return Signed(v=VERSION, producer=producer, at=at, job=job, signature=made, former_signature=also)
 
 
 def published() -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 import requests
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -304,6 +304,25 @@ def test_the_user_producer_can_push_jobs_and_only_the_worker_can_read_them(serve
         with pytest.raises(ResponseError, match="permission"):
             producer.lrange("intake:inbox", 0, -1)
     server.take_refusals()
+
+
+@pytest.mark.parametrize("user", ["worker", "web", "receive", "producer", "flower", "metrics", "reader"])
+def test_a_password_changes_while_both_are_valid(server: Guarded, user: str) -> None:
+    new = server.url(user).replace("-secret@", "-secret-2@")
+    old, later = f"{user}-secret", f"{user}-secret-2"
+    for change, valid in (([], (True, False)), ([f"+{later}"], (True, True)), ([f"-{old}"], (False, True))):
+        server.admin.acl_setuser(user, enabled=True, passwords=change)
+        assert tuple(map(_may_connect, (server.url(user), new))) == valid
+    server.admin.acl_setuser(user, enabled=True, passwords=[f"+{old}", f"-{later}"])
+    server.take_refusals()
+
+
+def _may_connect(url: str) -> bool:
+    with Redis.from_url(url) as redis:
+        try:
+            return bool(redis.ping())
+        except AuthenticationError:
+            return False
 
 
 @pytest.mark.timeout(120)

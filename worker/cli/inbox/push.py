@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from schemas.job import VERSION, Signed, signature
+from schemas.job import VERSION, sign
 from worker.cli.inbox.json_files import JsonValue, json_values, to_json
 from worker.cli.options import open_runtime, require_name
 from worker.cli.results import say
@@ -106,13 +106,10 @@ class Pusher:
 
     def _signed(self, raw: bytes) -> bytes:
         assert self.producer is not None  # noqa: S101  # for mypy
-        secret = self.settings.producers[self.producer].secret
-        assert secret is not None  # noqa: S101  # for mypy
-        at, job = int(time.time()), raw.decode()
-        signed = Signed(
-            v=VERSION, producer=self.producer, at=at, job=job, signature=signature(secret.get_secret_value(), at, job)
-        )
-        return signed.model_dump_json().encode()
+        # Processes that have not read the changed settings yet know the former secret only.
+        secret, *former = self.settings.producers[self.producer].secrets
+        signed = sign(self.producer, secret, int(time.time()), raw.decode(), *former)
+        return signed.model_dump_json(exclude_none=True).encode()
 
 
 def _source(options: dict[str, Any]) -> Source:

@@ -147,11 +147,15 @@ class Hook:
         return len(jobs)
 
     def _jobs(self, call: Call, now: float) -> list[str | bytes]:
-        """Return the jobs of the call, signed: the reader of the inbox verifies them again."""
+        """Return the jobs of the call, signed: the reader of the inbox verifies them again.
+
+        It may still have the former secret only, or have forgotten it already: both sign while there are two.
+        """
+        former = self.sender.former.secret if self.sender.former else None
         texts = self.sender.jobs(call)
         times = self.sender.signed_at(call, len(texts), int(now))
         signed = [
-            sign(self.sender.name, self.sender.secret, at, text).model_dump_json()
+            sign(self.sender.name, self.sender.secret, at, text, former).model_dump_json(exclude_none=True)
             for at, text in zip(times, texts, strict=True)
         ]
         jobs: list[str | bytes] = [text.encode() for text in signed]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
@@ -24,8 +23,7 @@ class Signed(Webhook):
     def prove(self, call: Call, now: float) -> None:
         """Check the signature and the age of each job."""
         for signed in self._signed(call):
-            signature = wire.signature(self.secret, signed.at, signed.job)
-            if signed.producer != self.name or not hmac.compare_digest(signature, signed.signature):
+            if not signed.signed_by(self.secret) or signed.producer != self.name:
                 raise Refused(401, "signature", "the signature is wrong, or another producer's")
             if not -wire.AHEAD <= now - signed.at <= self.tolerance:
                 raise Refused(401, "signature_age", f"the signature is not of the last {self.tolerance:.0f} s")
