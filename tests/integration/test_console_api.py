@@ -326,6 +326,7 @@ def test_the_published_document_is_that_of_the_code() -> None:
     assert published == json.loads(intake("web", "openapi").output)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("examples", [1, pytest.param(100, marks=pytest.mark.repeat)])
 def test_every_call_keeps_to_the_document_whatever_it_is_given(
     consoles: Consoles, monkeypatch: pytest.MonkeyPatch, examples: int
