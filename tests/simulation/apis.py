@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from simulation.adapters import DepotOptions
     from simulation.faults import Faults
+    from simulation.journal import Journal
     from worker.store.limits.limit import Limit
 
 #: Seconds for which a target that does not settle hides a new order: at most `[clocks] arrived`.
@@ -40,8 +41,8 @@ def _status(status: int, after: float = 0.0) -> RawAnswer:
 class Api:
     """One system, with a limit, faults and its own clock."""
 
-    def __init__(self, name: str, limits: tuple[Limit, ...], faults: Faults, now: Callable[[], int]) -> None:
-        self.name, self.limits, self.faults, self.now = name, limits, faults, now
+    def __init__(self, name: str, limits: tuple[Limit, ...], faults: Faults, journal: Journal) -> None:
+        self.name, self.limits, self.faults, self.journal, self.now = name, limits, faults, journal, journal.now
         #: When the calls that count towards its limit were sent (microseconds).
         self._left: deque[int] = deque()
         self.calls = 0
@@ -109,6 +110,7 @@ class ShopApi(Api):
         raw = {"id": external_id, "version": self.versions, "note": note, "placed": placed}
         self.orders.setdefault(external_id, []).append(raw)
         self.feed.append((external_id, self.versions))
+        self.journal.note("shop", self.name, "changed" if versions else "added", external_id, note)
         return raw
 
     def handle(self, method: str, path: str, body: bytes | None) -> RawAnswer:
@@ -195,6 +197,7 @@ class DepotApi(Api):
         ready = self.now() + int(self.faults.rng.uniform(0, 8) * 1e6) if self.traits.steps else 0
         made = Made(f"{self.name}-{len(self.made)}", body, shown, ready, self.now())
         self.made[key], self._books.by_reference[reference] = [made], made
+        self.journal.note("depot", self.name, "created", key, body["note"])
         if not self.traits.steps:
             return {"is": "made", "id": made.id}
         self._books.steps[made.id] = made
@@ -205,6 +208,7 @@ class DepotApi(Api):
             return refused
         self._written(body)
         self._books.by_reference[reference].body = body
+        self.journal.note("depot", self.name, "changed", body["key"], body["note"])
         return {"is": "changed"}
 
     def _written(self, body: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import worker.retry
 from simulation.apis import Violation
+from simulation.journal import faults
 from worker.store.redis.catalog import ACCEPT, ADVANCE
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 #: Reasons for which an order may be dead that the target would accept.
 _NOT_ITS_FAULT: Final = {"poison", "uncertain", "unavailable", "bug"}
 _ENDS: Final = {"delivered", "dead", "in_doubt", "held", "withdrawn"}
+#: States in which an order waits for a person.
+_WITH_A_PERSON: Final = {"dead", "in_doubt", "held"}
 #: What the note of an order that no route creates begins with.
 _LEFT_OUT: Final = ("cancelled", "test")
 #: Seconds for which a call may be under way that began before the ledger knew that no route wants its order.
@@ -39,6 +42,8 @@ class Checks:
         self.takeovers = self.excused = 0
         self.longest = 0.0
         self._last_sweep = 0
+        #: Whether the ledger was lost, or forgot its last writes.
+        self._forgot = False
         #: When each provider was read last, and when orders of each target were settled last.
         self._worked: dict[str, int] = {}
         #: The newest version of each order that was accepted for a target, why it is left out, and since when.
@@ -88,6 +93,7 @@ class Checks:
     def ledger_lost(self) -> None:
         """Forget what the ledger knew."""
         self._decided.clear()
+        self._forgot = True
 
     def known(self) -> dict[tuple[str, str], tuple[int, str, int]]:
         """Return what the ledger knows now."""
@@ -96,6 +102,7 @@ class Checks:
     def ledger_forgot(self, known: dict[tuple[str, str], tuple[int, str, int]]) -> None:
         """Forget what the ledger came to know since then."""
         self._decided = known
+        self._forgot = True
 
     def _accepted_version(self, target: str, key: str) -> int:
         """Return the newest version of an order that the ledger has, or has left out; -1 if it knows none."""
@@ -179,6 +186,24 @@ class Checks:
             for external_id in shop.orders:
                 for target in self._world.depots:
                     self._ended(provider, external_id, target)
+        self._judge()
+
+    def _judge(self) -> None:
+        """Check the same by the journal of the simulated systems alone, but for orders that a person knows about."""
+        known: dict[str, set[str]] = {target: set() for target in self._world.depots}
+        rules: dict[tuple[str, str], set[str]] = {}
+        for provider, shop in self._world.shops.items():
+            letters = self._keys.get(f"intake:malformed:{provider}".encode()) or {}
+            for target, depot in self._world.depots.items():
+                follows = self._change(provider) == "update"
+                rules[provider, target] = {"cancels"} if follows else set()
+                rules[provider, target] |= {"updates"} if follows and depot.traits.updates else set()
+                for external_id in shop.orders:
+                    key = f"{provider}:{external_id}"
+                    if external_id.encode() in letters or self.record(target, key).get("state") in _WITH_A_PERSON:
+                        known[target].add(key)
+        if found := faults(self._world.journal, rules, known, lost=self._forgot):
+            raise Violation("; ".join(found))
 
     def _ended(self, provider: str, external_id: str, target: str) -> None:
         key = f"{provider}:{external_id}"

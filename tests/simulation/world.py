@@ -21,6 +21,7 @@ from simulation.adapters import DepotOptions
 from simulation.apis import DepotApi, ShopApi
 from simulation.checks import Checks
 from simulation.faults import Faults
+from simulation.journal import Journal
 from simulation.network import Network, Wire
 from simulation.scheduler import BEGIN, Process, Scheduler
 from simulation.server import Server
@@ -52,7 +53,8 @@ class World:
         self.faults = Faults(self.stream("faults"), self.tell, self.die, pace.odds)
         #: The settings of processes that start now; the names of the first ones are those of the ledger.
         self.settings = settings = self.house.settings
-        given = self.faults, self.now
+        self.journal = Journal(self.now)
+        given = self.faults, self.journal
         self.shops = {name: ShopApi(name, account.limits, *given) for name, account in settings.providers.items()}
         self.depots = {
             name: DepotApi(DepotOptions.model_validate(account.options), name, account.limits, *given)
