@@ -72,7 +72,8 @@ image: $(VENV)/.test ## build the image of deploy/Dockerfile without an engine, 
 	$(PYTEST) -s -m soak tests/integration/test_image.py
 
 soak: $(VENV)/.test ## deliver ORDERS=1000000 orders with faults at every step, drawn from SEED=1 (half an hour or more)
-	@PYTHONPATH=tests $(BIN)/python -m soak --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1) --latency $(or $(LATENCY),0.02 0.15)
+	@PYTHONPATH=tests $(BIN)/python -m soak --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1) --latency $(or $(LATENCY),0.02 0.15) \
+	  $(if $(RESUME),--home $(RESUME) --resume)
 
 fuzz: $(VENV)/.test ## send RECORDS=100000 hostile records of each provider through the real poll and ingest (SEED=1; an hour and more)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz --records $(or $(RECORDS),100000) --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY))

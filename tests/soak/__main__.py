@@ -1,11 +1,13 @@
-"""Deliver up to a million orders with faults at every step, and compare the targets with the sources: `make soak`."""
+"""Deliver up to a million orders with faults at every step, and judge the journals of all systems: `make soak`.
+
+The plan (plan.py) follows from the seed; the actors (actors.py) carry it out; the verdict (verdict.py) decides.
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
-import random
 import shutil
 import sys
 import tempfile
@@ -16,10 +18,12 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from soak import bodies
+from soak import plan, verdict
+from soak.actors import Fates, Maker, Producer, Visitors, state_of
 from soak.faults import Calls
-from soak.ground import HINTED, PUSHED, SHARES, SHOPS, SOURCES, Ground
+from soak.ground import SHARES, Ground
 from soak.report import Progress, report
+from worker.errors import IntakeError
 
 #: The probability that a call fails in the other system, before its effect and again after it.
 WEATHER = {
@@ -30,9 +34,6 @@ WEATHER = {
     "crm write": 0.005,
     "malformed": 0.01,
 }
-#: SIGKILLs from outside per million orders.
-KILLS = {"pool process": 150, "worker": 12, "listen": 12, "upkeep": 10, "beat": 10, "valkey": 4}
-_WEIGHED = 1_000_000
 #: Undelivered orders above which no more are made.
 BACKLOG = 8_000
 #: In leases: how long an order may be missing in its target before it is pushed again, and how long nothing may happen
@@ -40,127 +41,88 @@ BACKLOG = 8_000
 AGAIN, QUIET = 4.0, 1.5
 #: Seconds plus leases without a new order after which the soak ends; a hint claimed by a dead process waits 2 minutes.
 PATIENCE, LEASES = 130.0, 15.0
+#: Seconds between two samples of the memory, and between two visits of the console.
+SAMPLE, VISIT = 5.0, 1.0
+#: What a resumed soak takes from the one that was interrupted.
+_OPTIONS = ("orders", "seed", "density", "early", "lease", "bulk", "latency")
 
 
 class Soak:
     """One run of the soak."""
 
-    def __init__(self, ground: Ground, options: argparse.Namespace) -> None:
+    def __init__(self, ground: Ground, options: argparse.Namespace, state: dict[str, Any]) -> None:
         self.ground, self.options = ground, options
         self.total: int = options.orders
-        self.planned = {name: round(share * self.total) for name, share in SHARES.items()}
-        self.planned["shop1"] += self.total - sum(self.planned.values())
-        self.made = dict.fromkeys(SOURCES, 0)
-        #: How many jobs and hints the producers have pushed.
-        self.pushed = {PUSHED: 0, HINTED: 0}
+        planned = {name: round(share * self.total) for name, share in SHARES.items()}
+        planned["shop1"] += self.total - sum(planned.values())
+        self.maker = Maker(ground, planned, ground.ask("state")["made"], options.seed)
+        self.producer = Producer(ground, options.seed, state.get("pushed", {}))
+        events = plan.events(options.seed, self.total, options.density)
+        self.fates = Fates(ground, events, options.seed, state.get("events", 0))
+        self.fates.fired.update(state.get("fired", {}))
+        self.visitors = Visitors(ground)
         self.calls = Calls.of(ground.calls, self.total, options.seed, options.density)
-        self.rng = random.Random(f"{options.seed} kills")
-        self.kills = self._kills()
-        self.killed: Counter[str] = Counter()
-        self.again = self.replayed = 0
+        self.calls.resume(state.get("calls", {}))
         self.patient, self.quiet = AGAIN * options.lease, QUIET * options.lease
         self.patience = PATIENCE + LEASES * options.lease
-        self.started = self._looked = time.monotonic()
-        self.memory: list[tuple[int, dict[str, float]]] = []
-
-    def _kills(self) -> list[str]:
-        plan: list[str] = []
-        for role, count in KILLS.items():
-            kills = count * self.total / _WEIGHED * self.options.density
-            plan += [role] * max(int(kills) + (self.rng.random() < kills % 1), 1)
-        self.rng.shuffle(plan)
-        return plan
+        self.started = time.monotonic()
+        self.memory: list[tuple[int, dict[str, float]]] = [(at, sample) for at, sample in state.get("memory", [])]
+        self.seconds: float = state.get("seconds", 0.0)
 
     def run(self, progress: Progress) -> None:
-        """Make and deliver orders until all have arrived, or none arrived for `patience` seconds."""
-        last, last_at, sampled, again_at = 0, time.monotonic(), 0.0, time.monotonic() + self.patient
+        """Make and deliver orders until the targets have what the sources have, or nothing moves for too long."""
+        last: tuple[int, int] = (-1, -1)
+        moved_at = again_at = time.monotonic()
+        sampled = visited = 0.0
         while True:
-            now = time.monotonic()
-            arrived, bad = self._count_arrived()
-            if arrived > last:
-                last, last_at = arrived, now
-            if arrived >= self.total or now - last_at > self.patience:
+            now, counts = time.monotonic(), self.ground.ask("state")
+            arrived, left = sum(counts["there"].values()), int(counts["open"])
+            made = sum(self.maker.made.values())
+            if (arrived, left) != last:
+                last, moved_at = (arrived, left), now
+            gone = made - left if made == self.total else arrived
+            done = made == self.total and not left and self.fates.finished
+            if done or now - moved_at > self.patience:
                 return
             up = self.ground.fsync_always()
-            self._make(arrived, now)
+            self.maker.make(max(arrived, made - left), self.options.rate, BACKLOG)
             if up:
-                self._push()
+                self.producer.push(self.maker.made)
             self.calls.at(arrived / self.total, self.options.early)
-            self._kill(arrived)
-            if now > again_at:
-                again_at = now + self.patient / 2
-                self._push_again()
-            if now - sampled > 10:
+            self.fates.at(max(arrived, gone) / self.total)
+            if now > again_at + self.patient / 2:
+                again_at = now
+                self.producer.push_again(self.patient)
+            if now - sampled > SAMPLE:
                 sampled = now
                 self.memory.append((arrived, self.ground.memory()))
-            progress.show(arrived, sum(self.made.values()), self.calls, self.killed, bad)
+                self.save()
+            if up and now - visited > VISIT:
+                visited = now
+                self.visitors.visit()
+            progress.show(arrived, made, self.calls, self.fates.fired, int(counts["bad"]))
             time.sleep(0.25)
 
-    def _count_arrived(self) -> tuple[int, int]:
-        counts = self.ground.ask("there")
-        return sum(counts["there"].values()), counts["bad"]
-
-    def _make(self, arrived: int, now: float) -> None:
-        """Make orders at the configured rate, unless too many are undelivered."""
-        passed, self._looked = now - self._looked, now
-        left = self.total - sum(self.made.values())
-        room = min(BACKLOG - (self.total - left - arrived), self.options.rate * passed, left)
-        if room <= 0:
-            return
-        share = room / left
-        for name, planned in self.planned.items():
-            more = (planned - self.made[name]) * share
-            self.made[name] += min(int(more) + (self.rng.random() < more % 1), planned - self.made[name])
-        self.ground.make(self.made)
-
-    def _push(self) -> None:
-        """Push the new orders as jobs and as hints; what Redis does not accept is pushed the next time."""
-        for name, write in ((PUSHED, bodies.job), (HINTED, bodies.hint)):
-            until = min(self.made[name], self.pushed[name] + 500)
-            if until > self.pushed[name]:
-                with contextlib.suppress(RedisError):
-                    jobs = [write(name, n) for n in range(self.pushed[name] + 1, until + 1)]
-                    self.ground.runtime.redis.lpush("intake:inbox", *jobs)
-                    self.pushed[name] = until
-
-    def _push_again(self) -> None:
-        """Push orders again that have not reached their target, as the README asks producers to do.
-
-        A record that could not be read is kept as a dead letter, and retried by a hint, as an operator would do.
-        """
-        missing = self.ground.ask("missing", older=self.patient, most=500)
-        jobs = [bodies.job(PUSHED, n) for n in missing[PUSHED] if n <= self.pushed[PUSHED]]
-        jobs += [bodies.hint(HINTED, n) for n in missing[HINTED] if n <= self.pushed[HINTED]]
-        with contextlib.suppress(RedisError):
-            for name in SHOPS:
-                kept = {external_id for _, external_id in self.ground.runtime.cursors.letter_ids([name])}
-                jobs += [bodies.hint(name, n) for n in missing[name] if str(n) in kept]
-            if jobs:
-                self.ground.runtime.redis.lpush("intake:inbox", *jobs)
-                self.again += len(jobs)
-            if any(lane.status()["dead_now"] for lane in self.ground.runtime.lanes.values()):
-                # An order whose worker was killed five times is treated as the cause; an operator replays it.
-                self.ground.intake("dead", "replay", "--reason", "poison", "--yes")
-                self.replayed += 1
-
-    def _kill(self, arrived: int) -> None:
-        done = sum(self.killed.values())
-        if done < len(self.kills) and done < arrived / self.total / 0.97 * len(self.kills):
-            role = self.kills[done]
-            if self.ground.kill(role, self.rng.choice):
-                self.killed[role] += 1
+    def save(self) -> None:
+        """Write what a resumed soak must know; the rest is in the journal."""
+        seconds = self.seconds + time.monotonic() - self.started
+        state = {**state_of(self.producer, self.fates), "memory": self.memory, "seconds": seconds}
+        state |= {"calls": self.calls.state(), "options": {name: getattr(self.options, name) for name in _OPTIONS}}
+        file = self.ground.home / "state.json"
+        file.with_suffix(".new").write_text(json.dumps(state))
+        file.with_suffix(".new").rename(file)
 
     def settle(self) -> None:
         """Wait until nothing has moved for longer than a lease."""
         self.calls.withdraw()
         until, quiet_since = time.monotonic() + self.patience, time.monotonic()
         while time.monotonic() < until and time.monotonic() - quiet_since < self.quiet:
-            with contextlib.suppress(RedisError):
-                if any(self.state().values()):
+            with contextlib.suppress(RedisError, IntakeError):
+                if any(self.busy().values()):
                     quiet_since = time.monotonic()
             time.sleep(0.5)
 
-    def state(self) -> dict[str, int]:
+    def busy(self) -> dict[str, int]:
         """Return the counts of queued and claimed work; all are 0 when the runtime is idle."""
         rt, counts = self.ground.runtime, Counter[str]()
         for lane in rt.lanes.values():
@@ -171,51 +133,53 @@ class Soak:
         return dict(counts)
 
     def verdict(self) -> dict[str, Any]:
-        """Return all figures; `problems` is empty if every order was created once and as it was made."""
-        figures: dict[str, Any] = self.ground.ask("state")
-        missing = self.ground.ask("missing", older=-1, most=200)
-        lost = [f"{SOURCES[name]} {name}:{n}" for name, numbers in missing.items() for n in numbers]
-        lost_count = self.total - sum(figures["there"].values())
-        problems = [f"{name}: {order}" for name in ("duplicated", "wrong", "extra") for order in figures[name]]
-        problems += [f"lost: {order}" for order in lost]
-        lanes = {name: lane.status() for name, lane in self.ground.runtime.lanes.items()}
-        for name, status in lanes.items():
-            problems += [f"{status[s]} {s} in {name}" for s in ("dead_now", "in_doubt_now", "held_now") if status[s]]
+        """Return all figures; `problems` is empty if no promise was broken."""
+        state = self.ground.ask("state")
+        seconds = self.seconds + time.monotonic() - self.started
+        excused = verdict.hostile(self.options.seed, state["made"])
+        figures, problems = verdict.by_journals(self.ground.home, excused)
+        problems += verdict.by_ledger(self.ground, self.options.seed, excused)
+        problems += verdict.by_memory(self.memory)
+        problems += verdict.by_console(self.visitors.answers)
+        if unfinished := state["some"]:
+            problems.append(f"not as at the source: {state['open']}: {', '.join(unfinished)}")
         problems += [
-            f"{name}: {self.planned[name]} orders planned, {made} made"
-            for name, made in figures["made"].items()
-            if made != self.planned[name]
+            f"{name}: {planned} orders planned, {state['made'][name]} made"
+            for name, planned in self.maker.planned.items()
+            if state["made"][name] != planned
         ]
-        seconds = time.monotonic() - self.started
         return {
             **figures,
-            "lost": lost_count,
-            "orders": self.total,
+            "total": self.total,
             "seed": self.options.seed,
             "seconds": seconds,
-            "again": self.again,
-            "replayed": self.replayed,
-            "killed": dict(self.killed),
+            "hostile": len(excused),
+            "again": self.producer.again,
+            "replayed": self.producer.replayed,
+            "events": dict(self.fates.fired),
+            "console": dict(self.visitors.answers),
+            "counts": state["counts"],
             "memory": self.memory,
             "fired": [
                 (arm.effect.step, arm.effect.what, arm.fault, arm.side, count)
                 for arm, count in self.calls.fired().items()
             ],
             "problems": problems,
-            "histories": self._histories([*figures["duplicated"], *figures["wrong"], *lost][:10]),
+            "histories": self._histories(problems),
         }
 
-    def _histories(self, orders: list[str]) -> list[str]:
+    def _histories(self, problems: list[str]) -> list[str]:
+        """Return the ledger's histories of the first orders that the problems name."""
         lines = []
-        for order in orders:
-            target, key = order.split()[:2]
-            for entry in self.ground.runtime.ledger.entries([target], key):
-                lines += [f"{target} {key}", *(f"  {at} {event}" for at, event in entry.history)]
+        for reference in [word.strip(",") for problem in problems for word in problem.split() if ":" in word][:12]:
+            for target in self.ground.runtime.lanes:
+                for entry in self.ground.runtime.ledger.entries([target], reference):
+                    lines += [f"{target} {reference}", *(f"  {at} {event}" for at, event in entry.history)]
         return lines
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     parser.add_argument("--orders", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1500.0, help="most orders made per second")
@@ -232,13 +196,27 @@ def main() -> int:
     parser.add_argument(
         "--latency", type=float, nargs=2, default=[0.0, 0.0], metavar="SECONDS", help="least and most of each response"
     )
-    parser.add_argument("--home", type=Path, help="keep settings, log and data in this new folder")
+    parser.add_argument("--home", type=Path, help="keep settings, log, journal and data in this folder")
+    parser.add_argument("--resume", action="store_true", help="continue the soak in --home that was interrupted")
     parser.add_argument("--results", type=Path, help="write all figures into this file")
     options = parser.parse_args()
-    home = options.home or Path(tempfile.mkdtemp(prefix="intake-soak-"))
+    if options.resume and (options.home is None or not (options.home / "state.json").exists()):
+        parser.error("--resume needs --home, the folder of a soak that was interrupted")
+    return options
+
+
+def main() -> int:
+    options = _arguments()
+    home = (options.home or Path(tempfile.mkdtemp(prefix="intake-soak-"))).absolute()
+    state = json.loads((home / "state.json").read_text()) if options.resume else {}
+    vars(options).update(state.get("options", {}))
+    print(
+        f"Seed {options.seed}, {options.orders:,} orders, in {home}; continue it with --home {home} --resume",
+        flush=True,
+    )
     varied = {"lease": options.lease, "bulk": options.bulk, "latency": options.latency}
-    with Ground(home.absolute(), options.seed, WEATHER, **varied) as ground:
-        soak = Soak(ground, options)
+    with Ground(home, options.seed, WEATHER, **varied) as ground:
+        soak = Soak(ground, options, state)
         with Progress(options.orders) as progress:
             soak.run(progress)
             soak.settle()
@@ -247,7 +225,7 @@ def main() -> int:
         options.results.write_text(json.dumps(figures, indent=1))
     report(figures)
     if figures["problems"]:
-        print(f"Settings, log and data are in {home}")
+        print(f"Settings, log, journal and data are in {home}")
     elif not options.home:
         shutil.rmtree(home)
     return int(bool(figures["problems"]))

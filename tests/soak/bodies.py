@@ -1,4 +1,4 @@
-"""The soak's orders: the content of each follows from its source and number, so that nothing has to be stored."""
+"""The soak's orders: the content of each follows from its source, number and version: nothing has to be stored."""
 
 from __future__ import annotations
 
@@ -38,8 +38,14 @@ class Content(NamedTuple):
 
 
 @lru_cache(maxsize=20_000)
-def content(source: str, number: int) -> Content:
-    """Return the content of the order `number` of a source."""
+def content(source: str, number: int, version: int = 0) -> Content:
+    """Return the content of the order `number` of a source; each edit changes its goods, or its address."""
+    if version:
+        before = content(source, number, version - 1)
+        if (number + version) % 2:
+            return before._replace(city=_CITIES[(number + version) % len(_CITIES)], postcode=f"{10_000 + version}")
+        first, *others = before.lines
+        return before._replace(lines=(first._replace(quantity=first.quantity + version), *others))
     h = zlib.crc32(f"{source}:{number}".encode()) | zlib.crc32(f"{number}/{source}".encode()) << 32
     lines = tuple(
         Line(f"{_GOODS[(h >> n) % len(_GOODS)]} {number % 97}-{n}", 1 + (h >> 3 + n & 3), 100 + (h >> 5 * n) % 9000)
@@ -61,15 +67,15 @@ def _euros(cents: int) -> float:
     return cents / 100
 
 
-def shop_order(source: str, number: int, created: str) -> dict[str, Any]:
+def shop_order(source: str, number: int, created: str, version: int = 0, status: str = "new") -> dict[str, Any]:
     """Return an order as RetailCRM lists it."""
-    order_content = content(source, number)
+    order_content = content(source, number, version)
     return {
         "id": number,
         "externalId": f"s{number}",
         "number": f"{number}C",
         "site": "main",
-        "status": "new",
+        "status": status,
         "createdAt": created,
         "currency": "EUR",
         "countryIso": "NL",
@@ -146,16 +152,18 @@ def _cents(amount: Any) -> int:
 
 
 def in_depot(body: dict[str, Any]) -> Content:
-    """Return the content of a request to Dropday; raise ValueError for a total that does not match its lines."""
+    """Return the content of a request to Dropday."""
     to = body["shipping_address"]
     lines = tuple(Line(p["name"], int(p["quantity"]), _cents(p["price"])) for p in body["products"])
     cost = _cents(body["shipping_cost"])
-    parsed = Content(
+    return Content(
         to["first_name"], to["last_name"], body["email"], to["address1"], to["city"], to["postcode"], cost, lines
     )
-    if _cents(body["total"]) != parsed.goods + cost:
-        raise ValueError("the total is not that of its lines")
-    return parsed
+
+
+def depot_total(body: dict[str, Any]) -> int:
+    """Return the total of a request to Dropday, in cents."""
+    return _cents(body["total"])
 
 
 def in_crm(order: dict[str, Any]) -> Content:
@@ -166,3 +174,41 @@ def in_crm(order: dict[str, Any]) -> Content:
     return Content(
         order["firstName"], order["lastName"], order["email"], to["text"], to["city"], to["index"], cost, lines
     )
+
+
+#: What a hostile record has in place of a field.
+_SPOILS: tuple[tuple[str, Any], ...] = (
+    ("items", None),
+    ("items", [{"quantity": "some"}]),
+    ("items", "none"),
+    ("createdAt", "0000-00-00 00:00:00"),
+    ("createdAt", {}),
+    ("totalSumm", "1.234,56"),
+    ("totalSumm", "NaN"),
+    ("currency", "EURO"),
+    ("delivery", [[]]),
+    ("status", {"code": "new"}),
+    ("lastName", "\u202e" + "x" * 4000),
+    ("customFields", "[" * 600),
+)
+
+
+def hostile(order: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a record of which one field is spoiled."""
+    field, value = _SPOILS[number % len(_SPOILS)]
+    return {**order, field: value}
+
+
+def essence(order: Content, total: int | None = None) -> dict[str, str]:
+    """Return the fields that source and target share, as text; `total` in cents, if it is stated and not computed."""
+    goods = order.goods + order.shipping
+    return {
+        "name": f"{order.first} {order.last}",
+        "street": order.street,
+        "city": order.city,
+        "postcode": order.postcode,
+        "email": order.email,
+        "shipping": str(order.shipping),
+        "lines": "\n".join(sorted(f"{line.name} x {line.quantity} at {line.cents}" for line in order.lines)),
+        "total": str(goods if total is None else total),
+    }

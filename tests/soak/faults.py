@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,6 +155,17 @@ class Calls:
         if not (self.folder / arm.name).exists():
             self.called[arm] += 1
         (self.folder / arm.name).touch()
+
+    def state(self) -> dict[str, object]:
+        """Return what a resumed soak must know."""
+        called = {arm.name: count for arm, count in self.called.items()}
+        return {"next": self._next, "flushed": self._flushed, "called": called}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state` was noted."""
+        self._next, self._flushed = state.get("next", 0), state.get("flushed", 0)
+        counts = state.get("called", {})
+        self.called.update({arm: counts[arm.name] for arm in arms() if arm.name in counts})
 
     def waiting(self) -> set[str]:
         return {file.name for file in self.folder.iterdir()}

@@ -1,13 +1,16 @@
-"""The environment of a soak: the systems, and `intake up` with all failpoints ready to be armed."""
+"""The environment of a soak: the systems, the console, and `intake up` with all failpoints ready to be armed."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,13 +19,17 @@ from redis.exceptions import RedisError
 
 from soak import faults
 from soak.depot import install
+from support.ports import free_port
 from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.runtime import Runtime, read_settings
+from worker.store.redis.failpoints import AHEAD, STEP
 
 TESTS = Path(__file__).parents[1]
 KEY = "soak-key"
+#: The password of a user of the console, who is named like the key.
+PASSWORD = "a-soak-of-a-million"
 #: The target of each source, and below its share of all orders.
 SHOPS = {"shop1": "depot", "shop2": "depot", "shop3": "crm", "shop4": "crm"}
 PUSHED, HINTED = "web", "tips"
@@ -61,6 +68,7 @@ limit_scope = "crm"
 bulk = {bulk}
 time_zone = "UTC"
 concurrency = 2
+status_map = {{ cancelled = "cancel-other" }}
 """
 #: Each shop has its own address and its own limit.
 _SHOP = """\
@@ -78,9 +86,14 @@ _ROUTE = """\
 [[routes]]
 from = "{name}"
 to = ["{target}"]
-also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "{{provider}}:{{external_id}}"
 """
+#: It never fires; a process with it reads the stepped clock of Redis.
+_STEPPED = "script:none:after=step,seconds=1,call=none"
+#: The name of an account before the rename in the middle, and after it.
+RENAMED = ("shop2", "winkel")
+#: Seconds between a backup and its return, at least: an earlier state cannot be told from a pause of the server.
+_OLD = 8.0
 
 
 def _settings(port: int, lease: float, bulk: int) -> str:
@@ -99,40 +112,111 @@ class Ground:
         self, home: Path, seed: int, weather: dict[str, float], *, lease: float, bulk: int, latency: list[float]
     ) -> None:
         self.home, self.calls = home, home / "calls"
-        self.calls.mkdir(parents=True)
+        self.calls.mkdir(parents=True, exist_ok=True)
         os.environ["SOAK_KEY"] = KEY
-        plan = json.dumps({"sources": SOURCES, "seed": seed, "weather": weather, "latency": latency})
+        os.environ["INTAKE_FAILPOINTS"], os.environ["INTAKE_FAILPOINTS_DIR"] = _STEPPED, str(self.calls)
+        self.config = home / "intake.toml"
+        again = self.config.exists()
+        # The settings name the port, so a soak that is resumed needs the same one.
+        port = json.loads((home / "port").read_text()) if again else 0
+        options = {"seed": seed, "weather": weather, "latency": latency, "home": str(home), "port": port}
+        plan = json.dumps({"sources": SOURCES, "polled": list(SHOPS), **options})
         self._systems = subprocess.Popen(
             [sys.executable, "-m", "soak.systems", plan], cwd=TESTS, stdout=subprocess.PIPE, text=True
         )
         assert self._systems.stdout is not None
         self.port = int(self._systems.stdout.readline())
+        (home / "port").write_text(str(self.port))
         self._admin = Client(f"http://127.0.0.1:{self.port}", gate=Open(), headers={}, max_bytes=1 << 28)
-        self.config = home / "intake.toml"
-        self.config.write_text(_settings(self.port, lease, bulk))
-        self._python = install(home)
+        if not again:
+            self.config.write_text(_settings(self.port, lease, bulk))
+        self._python = str(home / "environment" / "bin" / "python") if again else install(home)
         sys.path.insert(0, str(home))
         self._env = {
             **os.environ,
             "INTAKE_CONFIG": str(self.config),
-            "INTAKE_FAILPOINTS": "; ".join(arm.text(lease) for arm in faults.arms()),
+            "INTAKE_FAILPOINTS": "; ".join([_STEPPED, *(arm.text(lease) for arm in faults.arms())]),
             "INTAKE_FAILPOINTS_DIR": str(self.calls),
         }
         self._log = (home / "intake.log").open("ab")
-        self.up = self._intake("up")
+        self.up = self._start("up", "--yes")
         self._runtime: Runtime | None = None
+        self._declared = again
+        #: The console, its address and a token for its API, once Redis responds.
+        self.web: subprocess.Popen[bytes] | None = None
+        self.web_url, self.token = "", ""
+        #: When the backup was made, on the monotonic clock; 0: there is none.
+        self.backed_up = 0.0
 
-    def _intake(self, *args: str) -> subprocess.Popen[bytes]:
+    def _start(self, *args: str, plain: bool = False) -> subprocess.Popen[bytes]:
+        env = {**self._env, **({"INTAKE_FAILPOINTS": _STEPPED} if plain else {})}
         command = [self._python, "-c", "from worker.cli import main; main()", *args]
         return subprocess.Popen(
-            command, env=self._env, cwd=self.home, stdout=self._log, stderr=self._log, start_new_session=True
+            command, env=env, cwd=self.home, stdout=self._log, stderr=self._log, start_new_session=True
         )
 
-    def intake(self, *args: str) -> None:
-        """Run one command of Intake without failpoints."""
-        env = {**self._env, "INTAKE_FAILPOINTS": ""}
+    def intake(self, *args: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+        """Run one command of Intake without failpoints; its output goes into the log as well."""
+        env = {**self._env, "INTAKE_FAILPOINTS": _STEPPED}
         command = [self._python, "-c", "from worker.cli import main; main()", *args]
-        subprocess.run(command, env=env, cwd=self.home, stdout=self._log, stderr=self._log, check=False)
+        done = subprocess.run(
+            command, env=env, cwd=self.home, input=answer, capture_output=True, text=True, check=False
+        )
+        self._log.write(f"$ intake {' '.join(args)}\n{done.stderr}\n".encode())
+        return done
+
+    def open_console(self) -> bool:
+        """Make a user and a token, and start the console; again for those that Redis has lost."""
+        self.intake("web", "user", "add", KEY, "--role", "viewer", "--stdin", answer=f"{PASSWORD}\n")
+        self.intake("web", "token", "remove", "soak")
+        done = self.intake("web", "token", "add", "soak", "--role", "viewer")
+        if found := re.search(r"intake_soak_\S+", done.stdout + done.stderr):
+            self.token = found[0]
+            if self.web is None or self.web.poll() is not None:  # it ends when it takes over new settings
+                port = free_port()
+                self.web_url = f"http://127.0.0.1:{port}"
+                self.web = self._start("web", "--port", str(port), plain=True)
+            return True
+        return False
+
+    def rename(self) -> bool:
+        """Rename an account in the settings and in the ledger, and let the running processes take it over."""
+        before, after = RENAMED
+        text = self.config.read_text()
+        if f"[providers.{before}]" in text:
+            text = text.replace(f"[providers.{before}]", f"[providers.{after}]")
+            self.config.write_text(text.replace(f'from = "{before}"', f'from = "{after}"'))
+        return all(self.intake(*words).returncode == 0 for words in (("rename", before, after, "--yes"), ("reload",)))
+
+    def name_of(self, source: str) -> str:
+        """Return the name that a source has in the settings now."""
+        renamed = source == RENAMED[0] and f"[providers.{RENAMED[1]}]" in self.config.read_text()
+        return RENAMED[1] if renamed else source
+
+    def back_up(self) -> None:
+        """Copy the data of Redis while it is used."""
+        shutil.rmtree(self.home / "backup", ignore_errors=True)
+        shutil.copytree(self._data, self.home / "backup")
+        self.backed_up = time.monotonic()
+
+    def restore(self) -> bool:
+        """Kill Redis and put the backup in the place of its data, before it is started again; False: not yet."""
+        if time.monotonic() < self.backed_up + _OLD:
+            return False
+        if not self.kill("valkey", lambda processes: processes[0]):
+            return False
+        shutil.rmtree(self._data)
+        (self.home / "backup").rename(self._data)
+        self.backed_up = 0.0
+        return True
+
+    @property
+    def _data(self) -> Path:
+        return self.runtime.settings.data_dir / "valkey"
+
+    def step_clock(self, seconds: float) -> None:
+        """Let the clock of Redis step."""
+        self.runtime.redis.eval(STEP, 1, AHEAD, str(round(seconds * 1000)))
 
     @property
     def runtime(self) -> Runtime:
@@ -144,7 +228,9 @@ class Ground:
         """Configure the server, which may have been restarted; return whether it responds."""
         with contextlib.suppress(RedisError, OSError, ConfigError):
             self.runtime.redis.config_set("appendfsync", "always")
-            self.runtime.ledger.assume_no_predecessor()
+            if not self._declared:
+                self.runtime.ledger.assume_no_predecessor()
+                self._declared = True
             return True
         return False
 
@@ -175,12 +261,17 @@ class Ground:
         return False
 
     def memory(self) -> dict[str, float]:
-        """Return the MiB that each role uses; for the pool, its largest process."""
-        sizes: dict[str, float] = {"systems": psutil.Process(self._systems.pid).memory_info().rss / 2**20}
-        for role in ("pool process", *ROLES):
-            with contextlib.suppress(psutil.Error):
-                chosen = self.pool() if role == "pool process" else self.processes(role)
-                sizes[role] = max((process.memory_info().rss / 2**20 for process in chosen), default=0.0)
+        """Return the MiB (PSS) of each role, for the pool those of its largest process, and what Redis holds."""
+        roles = {role: self.processes(role) for role in ROLES} | {"pool process": self.pool()}
+        roles["systems"] = [psutil.Process(self._systems.pid)]
+        if self.web is not None and self.web.poll() is None:
+            roles["console"] = [psutil.Process(self.web.pid)]
+        sizes: dict[str, float] = {}
+        for role, processes in roles.items():
+            with contextlib.suppress(psutil.Error, ValueError):
+                sizes[role] = max(process.memory_full_info().pss / 2**20 for process in processes)
+        with contextlib.suppress(RedisError, OSError, ConfigError):
+            sizes["Redis (data)"] = int(self.runtime.redis.info("memory")["used_memory"]) / 2**20
         return sizes
 
     def __enter__(self) -> Self:
@@ -193,6 +284,9 @@ class Ground:
             self.up.wait(timeout=60)
         self.up.kill()
         self.up.wait()
+        if self.web is not None:
+            self.web.terminate()
+            self.web.wait()
         for process in psutil.wait_procs(descendants, timeout=3)[1]:
             with contextlib.suppress(psutil.Error):
                 process.kill()

@@ -12,12 +12,17 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainin
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from soak.verdict import ENOUGH
+from worker.lab.history.verdict import FAULTS
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from soak.faults import Calls
 
 #: Seconds between two lines of progress without a terminal.
 EVERY = 30.0
-FAULTS = ("kill", "stop", "lost", "repeat", "delay", "cut", "flush")
+KINDS = ("kill", "stop", "lost", "repeat", "delay", "cut", "flush")
 
 
 class Progress:
@@ -33,7 +38,7 @@ class Progress:
         self._shown = self._began
         self._past: list[tuple[float, int]] = []
 
-    def show(self, arrived: int, made: int, calls: Calls, killed: Counter[str], bad: int) -> None:
+    def show(self, arrived: int, made: int, calls: Calls, events: Counter[str], bad: int) -> None:
         now = time.monotonic()
         self._past = [*((at, count) for at, count in self._past if now - at < 60), (now, arrived)]
         if not self.console.is_terminal and now - self._shown < EVERY:
@@ -45,7 +50,7 @@ class Progress:
         for arm, count in calls.fired().items():
             steps[arm.effect.step] += count
         fired = ", ".join(f"{step} {count}" for step, count in sorted(steps.items()))
-        words = f"{made:,} made, {rate:.0f}/s; faults: {fired}; {sum(killed.values())} killed; {bad} bad"
+        words = f"{made:,} made, {rate:.0f}/s; faults: {fired}; {sum(events.values())} events; {bad} bad"
         if self.console.is_terminal:
             self._bar.update(self._task, completed=arrived, description=words)
             return
@@ -69,26 +74,25 @@ def report(figures: dict[str, Any]) -> None:
         console.print(words, highlight=False, soft_wrap=True)
     for problem in (*figures["problems"], *figures["histories"]):
         console.print(problem, highlight=False, markup=False, soft_wrap=True)
-    orders, created = figures["orders"], sum(figures["there"].values())
-    wrong, duplicated = len(figures["wrong"]) + len(figures["extra"]), len(figures["duplicated"])
-    rate = created / figures["seconds"]
+    rate = figures["created"] / figures["seconds"]
     passed = timedelta(seconds=round(figures["seconds"]))
+    faults = ", ".join(f"{figures[fault]} {fault}" for fault in FAULTS)
     console.print(
-        f"{orders:,} orders, {created:,} created, {figures['lost']} lost, {duplicated} duplicated,"
-        f" {wrong} with wrong content; {passed}, {rate:.0f} orders/s, seed {figures['seed']}",
+        f"{figures['total']:,} orders, {figures['created']:,} created: {faults}; {passed}, {rate:.0f} orders/s, seed"
+        f" {figures['seed']}",
         highlight=False,
         soft_wrap=True,
     )
 
 
 def _faults(fired: list[tuple[str, str, str, str, int]]) -> Table:
-    table = Table("step", "effect", *FAULTS, title="Faults that fired, before / in / after the effect")
+    table = Table("step", "effect", *KINDS, title="Faults that fired, before / in / after the effect")
     counts: dict[tuple[str, str], dict[str, dict[str, int]]] = {}
     for step, effect, fault, side, count in fired:
         counts.setdefault((step, effect), {}).setdefault(fault, {})[side] = count
     for (step, effect), by_fault in sorted(counts.items()):
         cells = []
-        for fault in FAULTS:
+        for fault in KINDS:
             sides = by_fault.get(fault, {})
             cells.append(" / ".join(str(sides[side]) for side in ("before", "sent", "after") if side in sides))
         table.add_row(step, effect, *cells)
@@ -99,17 +103,28 @@ def _sums(figures: dict[str, Any]) -> list[str]:
     sums: Counter[str] = Counter()
     for _, _, fault, _, count in figures["fired"]:
         sums[fault] += count
-    lines = ["Failpoints: " + ", ".join(f"{name} {sums[name]:,}" for name in FAULTS)]
-    killed = figures["killed"]
-    lines.append("SIGKILL from outside: " + ", ".join(f"{name} {count}" for name, count in sorted(killed.items())))
+    lines = ["Failpoints: " + ", ".join(f"{name} {sums[name]:,}" for name in KINDS)]
+    lines.append("Plan: " + _counted(figures["events"]))
+    lines.append("Console: " + _counted(figures["console"]))
     weather: Counter[str] = Counter()
     for name, count in figures["counts"].items():
         weather[name.partition(": ")[2] or name] += count
-    lines.append("By the other side: " + ", ".join(f"{name} {count:,}" for name, count in sorted(weather.items())))
+    lines.append("By the other side: " + _counted(weather))
     lines.append(f"Pushed again: {figures['again']:,}; poison replayed: {figures['replayed']} times")
+    lines.append(
+        f"Cancelled in source and target: {figures['cancelled']:,}; hostile records: {figures['hostile']:,};"
+        f" journal: {figures['lines']:,} lines"
+    )
+    lines.append(
+        "Calls beyond a limit: " + ", ".join(f"{name} {over} of {calls:,}" for name, calls, over in figures["paces"])
+    )
     memory = figures["memory"]
     if memory:
-        first = next((sample for sample in memory if sample[0] >= 10_000), memory[0])
-        for at, sample in (first, memory[-1]):
-            lines.append(f"MiB at {at:,}: " + ", ".join(f"{name} {size:.0f}" for name, size in sample.items()))
+        lines.append(f"Memory: {len(memory)} samples, {'judged' if len(memory) >= ENOUGH else 'too few to be judged'}")
+        for at, sample in (memory[len(memory) // 4], memory[-1]):
+            lines.append(f"MiB (PSS) at {at:,}: " + ", ".join(f"{name} {size:.0f}" for name, size in sample.items()))
     return lines
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))

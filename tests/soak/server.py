@@ -62,14 +62,14 @@ class _Connection(asyncio.Protocol):
             self.transport.write(reply.raw())
 
 
-async def _serve(answer: Answer) -> None:
+async def _serve(answer: Answer, port: int) -> None:
     # Listen on all of loopback: each account has its own address.
-    with socket.create_server(("0.0.0.0", 0)) as listener:
+    with socket.create_server(("0.0.0.0", port)) as listener:
         server = await asyncio.get_running_loop().create_server(lambda: _Connection(answer), sock=listener)
         print(listener.getsockname()[1], flush=True)
         await server.serve_forever()
 
 
-def serve(answer: Answer) -> None:
-    """Print the port and serve until killed."""
-    asyncio.run(_serve(answer))
+def serve(answer: Answer, port: int = 0) -> None:
+    """Print the port (0: any free one) and serve until killed."""
+    asyncio.run(_serve(answer, port))

@@ -11,25 +11,24 @@ import json
 import random
 import sys
 import time
-from array import array
 from bisect import bisect_left
-from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from soak import bodies
+from soak.book import Book
 from soak.server import Reply, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from soak.book import Source
 
 #: Seconds for which a late change already has its id but is not visible.
 _HIDDEN = 1.0
-#: Wrong orders that are listed, of each sort.
-_LISTED = 200
+#: The calls of one account in any second that are within its limit: 10, and some that arrive late on a busy machine.
+_CALLS = 13
 Query = dict[str, list[str]]
 
 
@@ -46,40 +45,11 @@ def _settings() -> Reply:
     return _json({"success": True, "settings": {"timezone": {"value": "UTC"}}})
 
 
-@dataclass
-class Source:
-    """One account that provides orders."""
-
-    name: str
-    target: str
-    made: array[float] = field(default_factory=lambda: array("d"))
-    #: How often each order was created in its target.
-    created: bytearray = field(default_factory=bytearray)
-    there: int = 0
-    #: All orders before this index have been created.
-    first_missing: int = 0
-
-    def make(self, count: int) -> None:
-        more = max(0, count - len(self.made))
-        self.made.extend([time.time()] * more)
-        self.created.extend(bytes(more))
-
-    def missing(self, older: float) -> Iterable[int]:
-        """Yield the numbers (from 1) of orders made more than `older` seconds ago that were not created."""
-        while self.first_missing < len(self.made) and self.created[self.first_missing]:
-            self.first_missing += 1
-        until = bisect_left(self.made, time.time() - older)
-        at = self.created.find(0, self.first_missing, until)
-        while at >= 0:
-            yield at + 1
-            at = self.created.find(0, at + 1, until)
-
-
 class Shop:
     """The part of RetailCRM's API, version 5, that reads orders."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, book: Book) -> None:
+        self.source, self.book = source, book
 
     def answer(self, path: str, query: Query, rng: random.Random, malformed: float) -> Reply:
         if path == "/api/v5/orders/history":
@@ -98,10 +68,14 @@ class Shop:
         return _json({"success": True, "order": self._order(number)})
 
     def _order(self, number: int) -> dict[str, Any]:
-        return bodies.shop_order(self.source.name, number, _local(self.source.made[number - 1]))
+        source, at = self.source, number - 1
+        status = "cancel-other" if source.cancelled[at] else "new"
+        order = bodies.shop_order(source.name, number, _local(source.made[at]), source.version[at], status)
+        return bodies.hostile(order, number) if self.book.fate(source.name, number).what == "hostile" else order
 
     def _history(self, query: Query) -> Reply:
-        made, now, limit = self.source.made, time.time(), int(query["limit"][0])
+        made, of, now, limit = self.source.changed_at, self.source.changed, time.time(), int(query["limit"][0])
+        newest = self.source.made
         if since := query.get("filter[sinceId]"):
             begin = int(since[0])
         else:
@@ -111,64 +85,18 @@ class Shop:
         total = max(0, len(made) - begin)
         first = begin + (page - 1) * limit + 1
         rows = [
-            {"id": n, "createdAt": _local(made[n - 1]), "created": True, "source": "user", "order": {"id": n}}
+            {
+                "id": n,
+                "createdAt": _local(made[n - 1]),
+                **({"created": True} if newest[of[n - 1] - 1] == made[n - 1] else {"field": "items"}),
+                "source": "user",
+                "order": {"id": of[n - 1]},
+            }
             for n in range(first, min(first + limit, len(made) + 1))
             if n % bodies.LATE or made[n - 1] + _HIDDEN < now
         ]
         pages = {"limit": limit, "totalCount": total, "currentPage": page, "totalPageCount": -(-total // limit)}
         return _json({"success": True, "generatedAt": _local(now), "history": rows, "pagination": pages})
-
-
-class Book:
-    """The creations in all targets."""
-
-    def __init__(self, sources: dict[str, Source]) -> None:
-        self.sources = sources
-        self.counts: Counter[str] = Counter()
-        self.wrong: list[str] = []
-        self.extra: list[str] = []
-        self.duplicates = 0
-
-    def place(self, reference: str) -> tuple[Source, int] | None:
-        """Return the source of an order and its index there, or None for an unknown order."""
-        name, _, number = reference.partition(":")
-        source = self.sources.get(name)
-        at = int(number) - 1 if number.isdecimal() else -1
-        return (source, at) if source is not None and 0 <= at < len(source.made) else None
-
-    def holds(self, target: str, reference: str) -> int:
-        """Return the target's id of an order that it has, or 0."""
-        place = self.place(reference)
-        if place is None or place[0].target != target or not place[0].created[place[1]]:
-            return 0
-        return list(self.sources).index(place[0].name) * 10_000_000 + place[1] + 1
-
-    def create(self, target: str, reference: str, given: bodies.Content) -> int:
-        """Note one creation and return the target's id."""
-        place = self.place(reference)
-        if place is None or place[0].target != target:
-            self.extra.append(f"{target} {reference}")
-            return 1
-        source, at = place
-        source.there += not source.created[at]
-        self.duplicates += source.created[at] > 0
-        source.created[at] = min(255, source.created[at] + 1)
-        if given != bodies.content(source.name, at + 1):
-            self.wrong.append(f"{target} {reference}")
-        return self.holds(target, reference)
-
-    def state(self) -> dict[str, Any]:
-        duplicated = [
-            f"{s.target} {s.name}:{n + 1} x{c}" for s in self.sources.values() for n, c in enumerate(s.created) if c > 1
-        ]
-        return {
-            "made": {name: len(s.made) for name, s in self.sources.items()},
-            "there": {name: s.there for name, s in self.sources.items()},
-            "duplicated": duplicated[:_LISTED],
-            "wrong": self.wrong[:_LISTED],
-            "extra": self.extra[:_LISTED],
-            "counts": dict(self.counts),
-        }
 
 
 class Depot:
@@ -180,7 +108,9 @@ class Depot:
     def answer(self, method: str, path: str, query: Query, body: bytes) -> Reply:
         if method == "POST":
             given = json.loads(body)
-            made = self.book.create(self.name, given["external_id"], bodies.in_depot(given))
+            made = self.book.create(
+                self.name, given["external_id"], bodies.in_depot(given), total=bodies.depot_total(given)
+            )
             return _json({"message": "Order created", "reference": made})
         if path == "/api/v1":
             return _json({})
@@ -198,6 +128,10 @@ class Crm:
     def answer(self, method: str, path: str, query: Query, body: bytes) -> Reply:
         if method == "POST":
             given = dict(parse_qsl(body.decode()))
+            if path.endswith("/edit"):
+                return self._edit(
+                    unquote(path.split("/")[-2]), given.get("by", "externalId"), json.loads(given["order"])
+                )
             return self._upload(json.loads(given["orders"])) if "orders" in given else self._create(given["order"])
         if path == "/api/v5/settings":
             return _settings()
@@ -208,19 +142,35 @@ class Crm:
             return _json({"success": True, "order": order})
         return _json({"success": False, "errorMsg": "Not found"}, 404)
 
+    def _edit(self, uid: str, by: str, changes: dict[str, Any]) -> Reply:
+        """Edit an order: posted fields and lists replace old ones, a line that is named by its id keeps its fields."""
+        if by != "externalId" or uid not in self.book.held:
+            return _json({"success": False, "errorMsg": "Not found"}, 404)
+        body = self.book.held[uid].body
+        old = {item["id"]: item for item in body["items"]}
+        if "items" in changes:
+            changes["items"] = _numbered([{**old.get(item.get("id"), {}), **item} for item in changes["items"]])
+        body |= changes
+        self.book.edited(uid)
+        return _json({"success": True, "id": self.book.holds(self.name, uid)})
+
     def _there(self, reference: str) -> dict[str, Any] | None:
-        """Return an order as it is recognized: by the time of creation that was sent, as nothing else is kept."""
+        """Return an order; where no body is kept, it is recognized by the time of creation that was sent."""
         place, made = self.book.place(reference), self.book.holds(self.name, reference)
         if place is None or not made:
             return None
         source, at = place
-        return {"id": made, "externalId": reference, "createdAt": _local(source.made[at])}
+        held = self.book.held.get(reference)
+        body = {} if held is None else held.body
+        return {**body, "id": made, "externalId": reference, "createdAt": _local(source.made[at])}
 
     def _take(self, order: dict[str, Any]) -> int:
         """Create an order and return its id, or 0 if it exists already."""
         if self.book.holds(self.name, order["externalId"]):
             self.book.counts["duplicates refused by crm"] += 1
             return 0
+        order["items"] = _numbered(order["items"])
+        self.book.keep(order["externalId"], order)
         return self.book.create(self.name, order["externalId"], bodies.in_crm(order))
 
     def _create(self, text: str) -> Reply:
@@ -241,13 +191,21 @@ class Crm:
         return _json({"success": True, "uploadedOrders": done}, 201)
 
 
+def _numbered(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lines of an order, each with an id."""
+    last = max((item["id"] for item in items if "id" in item), default=0)
+    return [item if "id" in item else {**item, "id": last + n} for n, item in enumerate(items, 1)]
+
+
 class Systems:
     """All systems behind one port; the first part of the path selects the system."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
-        self.sources = {name: Source(name, target) for name, target in plan["sources"].items()}
-        self.book = Book(self.sources)
-        self.shops = {name: Shop(source) for name, source in self.sources.items()}
+        self.book = Book(plan["sources"], plan["polled"], plan["seed"], Path(plan["home"]))
+        self.sources = self.book.sources
+        self.shops = {name: Shop(source, self.book) for name, source in self.sources.items()}
+        for name in (*self.shops, "crm"):
+            self.book.journal.write({"kind": "limit", "system": name, "calls": _CALLS, "window": 1.0})
         self.targets: dict[str, Depot | Crm] = {"depot": Depot("depot", self.book), "crm": Crm("crm", self.book)}
         #: The probability that a call of each sort fails.
         self.weather: dict[str, float] = plan["weather"]
@@ -262,8 +220,11 @@ class Systems:
         query: Query = {}
         for name, value in parse_qsl(text):
             query.setdefault(name, []).append(value)
+        self.book.catch_up()
         if system == "soak":
             return self._soak(rest, query, body)
+        if system != "depot":
+            self.book.journal.write({"kind": "request", "system": system, "address": "", "arrived": time.monotonic()})
         sort = "write" if method == "POST" else "read"
         sort = f"{system if system in self.targets else 'shop'} {sort}"
         # Settings stay free of faults: if they are a web page, Intake assumes a wrong URL and stops until resumed.
@@ -310,15 +271,22 @@ class Systems:
     def _soak(self, question: str, query: Query, body: bytes) -> Reply:
         if question == "make":
             for name, count in json.loads(body).items():
-                self.sources[name].make(count)
+                self.book.make(name, count)
         if question == "missing":
             older, most = float(query["older"][0]), int(query["most"][0])
             return _json({name: list(islice(s.missing(older), most)) for name, s in self.sources.items()})
-        if question == "there":
-            bad = self.book.duplicates + len(self.book.wrong) + len(self.book.extra)
-            return _json({"there": {name: s.there for name, s in self.sources.items()}, "bad": bad})
-        return _json(self.book.state())
+        return _json(
+            {
+                "made": {name: len(source.made) for name, source in self.sources.items()},
+                "there": {name: source.there for name, source in self.sources.items()},
+                "open": len(self.book.open) + len(self.book.due),
+                "some": [f"{name}:{number}" for name, number in islice(self.book.open, 20)],
+                "bad": self.book.duplicates + self.book.extra,
+                "counts": dict(self.book.counts),
+            }
+        )
 
 
 if __name__ == "__main__":
-    serve(Systems(json.loads(sys.argv[1])).answer)
+    given = json.loads(sys.argv[1])
+    serve(Systems(given).answer, given["port"])

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from redis.commands.core import Script
 
 #: The key that holds how far a stepped clock is ahead, in milliseconds.
-_AHEAD: Final = "failpoints:ahead"
+AHEAD: Final = "failpoints:ahead"
 _TIME: Final = "redis.call('TIME')"
 #: The same command, on the stepped clock.
 _STEPPED: Final = (
     "(function() local t = redis.call('TIME'); local us = t[1] * 1000000 + t[2] + "
-    f"(tonumber(redis.call('GET', '{_AHEAD}')) or 0) * 1000; "
+    f"(tonumber(redis.call('GET', '{AHEAD}')) or 0) * 1000; "
     "return {math.floor(us / 1000000), us % 1000000} end)()"
 )
 #: Stepping the clock expires keys early: Redis stores the time of expiry, not the time left.
-_STEP: Final = """
+STEP: Final = """
 redis.call('INCRBY', KEYS[1], ARGV[1])
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local left = redis.call('PTTL', key)
@@ -66,7 +66,7 @@ def _actions(redis: Redis) -> dict[str, Callable[[float], object]]:
         "flush": lambda _: redis.flushall(),
         "save": lambda _: redis.eval(SNAPSHOT, 0, copy, 0),
         "forget": lambda _: redis.eval(FORGET, 0, copy, 0),
-        "step": lambda seconds: redis.eval(_STEP, 1, _AHEAD, round(seconds * 1000)),
+        "step": lambda seconds: redis.eval(STEP, 1, AHEAD, round(seconds * 1000)),
     }
 
 
@@ -97,7 +97,7 @@ class _OneByOne(Pipeline):
 def _stepped_time(execute: Callable[..., Any]) -> tuple[int, int]:
     """Return the time of the stepped clock, as the scripts see it."""
     seconds, micros = execute("TIME")
-    ahead = execute("GET", _AHEAD)
+    ahead = execute("GET", AHEAD)
     micros += seconds * 1_000_000 + int(ahead or 0) * 1000
     return micros // 1_000_000, micros % 1_000_000
 
