@@ -82,7 +82,8 @@ def settle(target: str, drain: Drain, settled: Sequence[tuple[Claim, Outcome]]) 
         counts[event] += 1
         fields: dict[str, object] = {"target": target, "order": claim.key, "state": state}
         if outcome.code:
-            fields |= {"code": outcome.code, "reason": outcome.detail, "attempt": claim.tries + 1}
+            fields |= {"code": outcome.code, **({"reason": outcome.detail} if outcome.detail else {})}
+            fields["attempt"] = claim.tries + 1
         if outcome.delay:
             fields["delay"] = round(outcome.delay, 2)
         getattr(log, _LEVELS.get(event, "warning"))(event, **fields)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
+import subprocess
+import sys
+import termios
 
 import pytest
 
@@ -27,6 +32,26 @@ def test_a_word_that_is_too_long_stays_whole(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(output_lines, "_columns", lambda: 80)
     address = f"https://{'x' * 120}.example"
     assert address in [part.strip() for part in fold(f"see {address} now", 9)]
+
+
+def test_a_command_that_never_waits_folds_its_lines_at_a_terminal() -> None:
+    script = """
+import sys
+from worker.cli.run.output_lines import fold
+from worker.cli.terminal import escaped_output, never_wait
+with escaped_output():
+    never_wait()
+    sys.stderr.write("".join(f"{part}\\n" for part in fold(sys.argv[1], 9)))
+"""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen([sys.executable, "-c", script, LINE], stderr=theirs) as process:
+        os.close(theirs)
+        assert process.wait(60) == 0
+    shown = os.read(ours, 65_536).decode().splitlines()
+    os.close(ours)
+    assert len(shown) > 1
+    assert max(map(len, shown)) <= 71
 
 
 def test_without_a_terminal_a_line_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def width() -> int | None:
     named = os.environ.get("COLUMNS", "")
     if named.isdecimal() and int(named) >= _NARROWEST:
         return int(named)
-    seen = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    seen = os.get_terminal_size(1).columns if sys.stdout.isatty() else 0
     return max(seen, _NARROWEST) if seen else None
 
 

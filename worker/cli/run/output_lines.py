@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import textwrap
 from typing import Final
 
 #: Columns below which folding would be no help.
 _NARROWEST: Final = 40
 _INDENT: Final = "  "
+#: The descriptor of standard error.
+_STDERR: Final = 2
 
 
 def fold(text: str, taken: int) -> list[str]:
@@ -29,6 +30,7 @@ def fold(text: str, taken: int) -> list[str]:
 
 def _columns() -> int:
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns
-    except (OSError, ValueError):  # standard error is no terminal
+        # Not that of `sys.stderr`, which is a pipe to a thread that writes (`never_wait`).
+        return os.get_terminal_size(_STDERR).columns
+    except OSError:  # standard error is not a terminal
         return 0
