@@ -32,7 +32,7 @@ def run(orders: int, home: Path, console: Display) -> dict[str, Comparison]:
                 stack.wait_until_settled(file)
             faults = world.faults()
         comparisons = world.compare()
-    console.print(f"Faults injected: {faults} times (responses lost after the create, 500, 503, HTML for JSON).")
+    console.print(f"Faults injected: {faults} (responses lost after the create, 500, 503, HTML for JSON).")
     return comparisons
 
 
