@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from worker.cli.options import require_name
+from worker.cli.results import wrapped
 from worker.cli.setup.template import AccountDraft, Section, required_keys, settings_text
 from worker.operations.examples import examples
 from worker.process.environment import environment
@@ -224,7 +225,7 @@ def _print_next(path: Path, names: list[str], env_file: str | None) -> None:
     """Print what to fill in or set, and the two commands to run."""
     click.echo(f"{path} is written. Next:")
     if env_file:
-        click.echo(f"  fill in {env_file}: {', '.join(names)}")
+        click.echo(wrapped(f"  fill in {env_file}: {', '.join(names)}", "    "))
     for name in names if not env_file else ():
         click.echo(f"  export {name}=…{'' if name not in environment() else '      # already set'}")
     click.echo("  intake check      # check the file, Redis and each account")
