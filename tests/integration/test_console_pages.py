@@ -82,7 +82,7 @@ def test_an_order_is_found_by_everything_that_people_know_of_it(consoles: Consol
 
 def test_several_orders_are_listed_with_their_states(consoles: Consoles) -> None:
     page = consoles.as_role("viewer").send("/find", {"q": "NL-100"}).text
-    assert "5 orders go by" in page
+    assert "5 orders match" in page
     assert "warehouse: not delivered" in page
     assert order_path(DEAD) in page
 
@@ -91,7 +91,7 @@ def test_what_is_not_found_is_said_and_not_repeated_in_an_address(consoles: Cons
     with log_lines() as lines:
         response = consoles.as_role("support").send("/find", {"q": "Femke Achterberg"})
     assert response.status_code == 200
-    assert "No order goes by" in response.text
+    assert "No order matches" in response.text
     assert "Search the targets" in response.text
     assert "Femke" not in str(response.url) + lines.getvalue()
 

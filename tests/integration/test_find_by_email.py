@@ -105,7 +105,7 @@ def test_support_finds_it_in_the_console_and_a_viewer_does_not_even_learn_that_i
         several = consoles.as_role("operator").send("/find", {"q": PERSONAL[2]})
         answers = [consoles.as_role("viewer").send("/find", {"q": each}) for each in (EMAIL, "nobody@example.org")]
     assert (response.status_code, response.headers["location"]) == (303, order_path("shop-nl:41"))
-    assert "6 orders go by" in several.text
+    assert "6 orders match" in several.text
     pages = [re.sub(r"\S+@\S+|value=\"[^\"]*\"", "", answer.text) for answer in answers]
     assert pages[0] == pages[1]
     assert "Your role does not search for e-mail addresses" in pages[0]
@@ -127,7 +127,7 @@ def test_a_long_search_shows_how_far_it_is_and_continues(
         posted: dict[str, Any] = form | {"place": dict(hidden)["place"], "key": [v for k, v in hidden if k == "key"]}
         response = browser.send("/find", posted)
     assert steps >= 2
-    assert "2 orders go by" in response.text
+    assert "2 orders match" in response.text
     assert "of what waits was searched" not in response.text
     assert browser.send("/find", form | {"place": "nonsense"}).status_code == 200
 

@@ -70,4 +70,4 @@ def _print_order(console: Display, key: str, entry: Entry, step: NextStep, corre
 
 def _print_detail(console: Display, text: str) -> None:
     """Print a line below an order; where it does not fit, all of its lines are indented."""
-    console.print(Padding(line(text), (0, 0, 0, 2)))
+    console.print(Padding(line(text), (0, 0, 0, 2), expand=False))
