@@ -180,6 +180,11 @@ def test_status_shows_what_runs_while_the_file_is_edited(configured: Configured,
     rt.signs.give("worker worker@here", rt.settings.fingerprint)
     rt.signs.give("worker worker@there", "000000000000")
     alive()
+    # The last signs of what a reload has just replaced are not those of running processes.
+    assert "another version" not in intake("status").output
+    reloaded = time.time() - 60
+    os.utime(copy_of(rt.settings.data_dir), (reloaded, reloaded))
+    assert "another version of it: worker@there" in intake("status").output
     configured.file.write_text(configured.file.read_text() + "[providers.second\n")
     broken = intake("status").output
     assert "! intake.toml: it cannot be used, and the processes keep their current settings: " in broken

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from worker.operations.backfill_words import describe_backfill
 from worker.operations.cursor_words import cursor_time
+from worker.settings.in_use import copy_of
 from worker.store.health.details import dead_reasons, read_backfills
 from worker.store.redis.diagnosis import refusal
 from worker.store.redis.server import may_write
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Seconds after its last sign of life for which a process counts as running.
 _ALIVE: Final = 15.0
+#: Seconds after a reload in which a process that it replaced may give its last sign.
+_REPLACED: Final = 2.0
 
 
 def document(rt: Runtime) -> dict[str, Any]:
@@ -90,11 +94,19 @@ def judge_file(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     older = [
         process.partition(" ")[2] or process
         for process, known in sorted(snapshot.files.items())
-        if known != wanted and snapshot.now - snapshot.signs.get(process, 0) < _ALIVE
+        if known != wanted and snapshot.now - snapshot.signs.get(process, 0) < min(_ALIVE, _since_reload(settings))
     ]
     if older:
         facts = f"it has changed, and these processes run with another version of it: {', '.join(older)}"
         yield Judgement("file_changed", file, facts, "intake reload", "notice")
+
+
+def _since_reload(settings: Settings) -> float:
+    """Return for how many seconds the processes of this host should have run with their current file."""
+    try:
+        return time.time() - copy_of(settings.data_dir).stat().st_mtime - _REPLACED
+    except OSError:  # none of them runs here
+        return _ALIVE
 
 
 def time_of(status: dict[str, Any]) -> datetime:

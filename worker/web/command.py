@@ -206,7 +206,7 @@ def _ask(name: str, *, stdin: bool) -> str:
     text = (
         sys.stdin.readline().rstrip("\r\n")
         if stdin
-        else click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
+        else click.prompt("Password", hide_input=True, confirmation_prompt="Repeat the password", err=True)
     )
     if problem := objection(text, name):
         raise click.ClickException(problem)
