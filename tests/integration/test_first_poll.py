@@ -175,7 +175,7 @@ def test_a_signal_ends_the_first_start_before_anything_begins(
         os.kill(os.getpid(), signal.SIGTERM)
         yield Finding("provider shop", "ok", "")
 
-    monkeypatch.setattr("worker.cli.run.first_start.examine_first_polls", interrupted)
+    monkeypatch.setattr("worker.cli.setup.first_poll.examine_first_polls", interrupted)
     former = signal.getsignal(signal.SIGTERM)
     with pytest.raises(click.Abort):
         confirm_first_polls(_three_orders_settings(configured, three_orders), yes=False)

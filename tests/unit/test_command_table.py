@@ -65,6 +65,10 @@ def test_commands_that_read_import_neither_celery_nor_what_libraries_take_only_b
     }
 
 
+def test_the_supervisor_does_without_what_its_processes_import() -> None:
+    assert not imported_with("worker.cli.run.up") & {"celery", "kombu", "tasks", "worker.app"}
+
+
 def test_workers_import_nothing_that_libraries_take_only_because_it_is_installed() -> None:
     names = imported_with("worker.app.__main__", "tasks.deliver", "tasks.poll")
     assert {"redis", "structlog", "kombu.serialization", "celery.bin.base"} <= names

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from worker.cli.run.output_lines import fold
-from worker.cli.setup.first_poll import examine_first_polls
 from worker.errors import IntakeError
 from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime
@@ -36,6 +35,9 @@ def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
             names = list(settings.providers)
             if not names or rt.cursors.unread(names) != names:
                 return
+            # Only now: every other start, and the process that supervises, does without what a worker imports.
+            from worker.cli.setup.first_poll import examine_first_polls
+
             _say("no order has been read yet; the first polls would send:")
             for finding in examine_first_polls(rt, names):
                 _say(f"{finding.what}: {finding.detail}{f'. {finding.remedy}' if finding.remedy else ''}")
