@@ -76,7 +76,7 @@ def test_a_user_is_not_added_twice() -> None:
     intake(*add)
     result = intake(*add)
     assert result.exit_code == 1
-    assert "ann is a user already. A new password: intake web user password ann" in result.output
+    assert "ann is a user already. To set a new password: intake web user password ann" in result.output
 
 
 def test_the_console_does_not_start_without_users() -> None:

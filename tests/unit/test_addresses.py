@@ -111,7 +111,7 @@ REFUSED = [
     ),
     ("redis://redis.example?ssl_ca_certs=/ca.pem", "the parameter ssl_ca_certs", "Known here: db, password, username."),
     ("rediss://redis.example?ssl_ca_certs=ca.pem", "no absolute path by ssl_ca_certs", "begins with /"),
-    ("rediss://redis.example?ssl_cert_reqs=maybe", "a value of ssl_cert_reqs", "required or none"),
+    ("rediss://redis.example?ssl_cert_reqs=maybe", "an unknown value of ssl_cert_reqs", "required or none"),
     ("rediss://redis.example?ssl_keyfile=/k.pem", "a key without its certificate", "ssl_certfile"),
     ("rediss://redis.example?ssl_password=hush", "the parameter ssl_password", "ssl_certfile"),
     ("unix://run/redis.sock", "no absolute path of a socket", "three slashes"),

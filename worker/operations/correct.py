@@ -160,7 +160,7 @@ def _require_route(rt: Runtime, found: Correctable, order: Order, sent: Order) -
     """Raise CorrectionRefused if the routes would not create the order with the new values."""
     routes = [each for each in rt.settings.routes if each.source == order.provider and found.target in each.targets]
     if not routes:
-        raise CorrectionRefused(f"no route leads from {order.provider} to {found.target} any more")
+        raise CorrectionRefused(f"there is no longer a route from {order.provider} to {found.target}")
     decide = not any(route.transform for route in routes) and "done" not in found.record
     if decide and any(route.accepts(order) for route in routes) and not any(route.accepts(sent) for route in routes):
         raise CorrectionRefused(

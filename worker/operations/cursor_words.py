@@ -26,7 +26,7 @@ _LABELS: Final = {
     "base": "this list begins at",
     "session": "session",
     "total": "orders listed",
-    "seen": "orders of the last moment",
+    "seen": "orders seen at that time",
     "passes": "completed walks",
 }
 #: The fields that hold the time up to which everything is read; the first one present counts.

@@ -12,7 +12,7 @@ REASONS: Final = {
     "changed": "The order changed at its source, and a person must decide what to do with it.",
     "reference": "Another order in the target has the same reference, so it waits for its own.",
     "error": "Intake itself failed.",
-    "given_up": "It remained unclear whether the target has the order, and a person gave it up.",
+    "given_up": "It remained unclear whether the target has the order, and a person gave up.",
     "held": "The settings lack something, such as the target's name for an article or a status.",
     "malformed": "A response of the system could not be understood.",
     "misdirected": "A proxy or a maintenance page answered instead of the system.",

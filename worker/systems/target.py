@@ -119,7 +119,7 @@ class Target(ABC):
 
         Raises the errors that concern all of them.
         """
-        raise NotImplementedError(f"{self.kind} takes one order at a time")
+        raise NotImplementedError(f"{self.kind} accepts one order at a time")
 
     def absent(self, references: Collection[str]) -> Collection[str]:  # noqa: ARG002  # for the adapters that override it
         """Return those of `references` that certainly do not exist, by one call. The others may exist or not.

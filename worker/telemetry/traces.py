@@ -63,7 +63,7 @@ def _create_tracing() -> Tracing | None:
 
         return Tracing()
     except Exception as error:  # noqa: BLE001  # an invalid OTEL_ variable must not stop an order
-        log.error("traces.failed", reason=type(error).__name__, remedy="look at the variables OTEL_*")
+        log.error("traces.failed", reason=type(error).__name__, remedy="check the variables OTEL_*")
         return None
 
 

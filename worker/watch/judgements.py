@@ -257,7 +257,7 @@ def _lane(snapshot: Snapshot, settings: Settings, name: str, lane: LaneState) ->
         facts = f"orders have been due for {round_duration(lane.overdue)}, and no worker sends them"
         yield Judgement("lane_unattended", name, facts, "intake up", "notice")
     if lane.failures >= rules.failures:
-        facts = f"{lane.failures} calls in a row failed: {name} does not respond, or not as its API does"
+        facts = f"{lane.failures} calls in a row failed: {name} does not respond, or something other than its API does"
         remedy = "Intake recovers automatically. Check the account: intake check"
         yield Judgement("target_failing", name, facts, remedy)
     yield from _stuck(snapshot, rules, name, lane)

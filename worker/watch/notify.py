@@ -95,7 +95,7 @@ def send_messages(redis: Redis, settings: Settings, destination: Destination) ->
             # Misdirected: the hook is gone, or refuses with a web page. The messages behind this one matter.
             except (Rejected, Misdirected) as error:
                 outbox.note_failure(error.code, str(error))
-                log.error("alarm.refused", to=to, code=error.code, reason=str(error), remedy=f"look at {to}")
+                log.error("alarm.refused", to=to, code=error.code, reason=str(error), remedy=f"check {to}")
             except IntakeError as error:
                 requested = error.delay if isinstance(error, SnoozeError) else RETRY_AFTER
                 attempt = outbox.defer(max(requested, RETRY_AFTER), error.code, str(error))

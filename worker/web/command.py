@@ -122,10 +122,12 @@ def add(name: str, role: Role, *, stdin: bool, no_password: bool) -> None:
     """
     name = name.casefold()
     if re.fullmatch(_NAME, name) is None:
-        raise click.UsageError("a name has at most 64 of a-z, 0-9 and . _ @ + -, and begins with a letter or a digit")
+        raise click.UsageError(
+            "a name has at most 64 characters of a-z, 0-9 and . _ @ + -, and begins with a letter or a digit"
+        )
     rt, users = _open()
     if users.get(name) is not None:
-        raise click.ClickException(f"{name} is a user already. A new password: intake web user password {name}")
+        raise click.ClickException(f"{name} is a user already. To set a new password: intake web user password {name}")
     password = "" if no_password else hash_password(_ask(name, stdin=stdin))
     with recorded(rt, user=name, role=role):
         if not users.add(name, role, password):

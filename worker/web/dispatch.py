@@ -149,7 +149,7 @@ def _require(token: str, visit: Visit, request: Request) -> None:
     foreign = request.headers.get("sec-fetch-site", "same-origin") in {"cross-site", "same-site"}
     if foreign or not token or not secrets.compare_digest(token.encode(), visit.entry("csrf").encode()):
         text = "It is too old, or it was not sent by this console. Go back, reload the page, and send it again."
-        raise Refused(403, "This form is not valid any more", text)
+        raise Refused(403, "This form has expired", text)
 
 
 def _away(visit: Visit, sentence: str, remedy: str) -> Response:

@@ -111,7 +111,7 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
             "Has somebody looked, and are {rows} not in the target?",
             (
                 "They are queued, and the target is asked once more before each is created.",
-                "If the target does not show one although it is there, it exists twice: look carefully.",
+                "If the target has an order but does not show it, the order is duplicated: look carefully.",
             ),
             "queued",
             danger=True,

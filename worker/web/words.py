@@ -90,7 +90,7 @@ DECISIONS: Final[dict[str, Words]] = {
         "Did somebody check that this order is not in {target}?",
         (
             "It is queued, and {target} is asked once more before it is created.",
-            "If {target} does not show it although it is there, it exists twice: look carefully.",
+            "If {target} has it but does not show it, the order is duplicated: look carefully.",
         ),
         danger=True,
     ),

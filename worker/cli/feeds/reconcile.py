@@ -58,7 +58,7 @@ def render(report: Report, *, values: bool) -> Iterator[RenderableType]:
     """Yield the report for people; with the values of fields only on request, because they are personal."""
     table = Table(title=f"{report.provider} → {report.target}", title_justify="left")
     for column in ("in the source", "in the target", *FAULTS):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=" " not in column)
     counts = report.counted()
     table.add_row(*(str(counts.get(name, 0)) for name in ("source", "target", *FAULTS)))
     yield table

@@ -201,7 +201,7 @@ def parameters(parts: SplitResult, known: Collection[str]) -> dict[str, str]:
             raise AddressError(f"has {shown}, which is not one of this address", f"{_OWN} {listed}")
     for name, choices in _CHOICES.items():
         if name in given and given[name] not in choices:
-            raise AddressError(f"has a value of {name} that is unknown", f"Write {' or '.join(choices)}.")
+            raise AddressError(f"has an unknown value of {name}", f"Write {' or '.join(choices)}.")
     for name in sorted(_FILES & given.keys()):
         if not given[name].startswith("/"):
             raise AddressError(f"names no absolute path by {name}", "Write a path that begins with /.")
