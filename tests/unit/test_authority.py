@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 from schemas.job import sign
 from support.settings_files import ENV, GOOD, problems, read
 from worker.inbox.reading import BadJob, read_job
-from worker.systems.webhook.contract import Call
+from worker.systems.webhook.contract import Call, Refused
 from worker.systems.webhooks import senders, webhook_kinds
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ def test_a_signature_of_the_future_is_refused(tmp_path: Path) -> None:
         with pytest.raises(BadJob) as refused:
             push(settings, at=ahead)
         assert refused.value.code == "signature_age"
+
+
+def test_a_producer_may_have_a_tolerance_of_its_own(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, "signed", 'tolerance = "60s"')
+    (sender,) = senders(settings)
+    assert push(settings, at=-50)
+    for age, ok in ((50, True), (70, False)):
+        call = Call(body=sign("hook", SECRET, int(time.time()) - age, "{}").model_dump_json().encode())
+        with contextlib.nullcontext() if ok else pytest.raises(Refused):
+            sender.prove(call, time.time())
+    with pytest.raises(BadJob) as refused:
+        push(settings, at=-70)
+    assert refused.value.code == "signature_age"
+    assert push(settings_of(tmp_path, "signed"), at=-6 * 86_400)
 
 
 def test_a_job_without_a_time_is_as_old_as_its_signature(tmp_path: Path) -> None:

@@ -91,8 +91,9 @@ def _verify_signature(settings: Settings, signed: Signed, now: Callable[[], floa
     if not any([signed.signed_by(secret) for secret in producer.secrets]):  # noqa: C419  # all of them
         raise BadJob("signature", f"the signature of {signed.producer} does not fit")
     age = now() - signed.at
-    if not -AHEAD <= age <= settings.inbox.tolerance:
-        allowed = f"{-AHEAD} to {settings.inbox.tolerance:.0f} s"
+    tolerance = settings.tolerance_of(settings.ledger_provider(signed.producer))
+    if not -AHEAD <= age <= tolerance:
+        allowed = f"{-AHEAD} to {tolerance:.0f} s"
         raise BadJob("signature_age", f"signed {age:.0f} s ago; {allowed} are allowed")
 
 

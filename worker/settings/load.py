@@ -123,6 +123,11 @@ class Settings(Table):
         """Return the name in the ledger of the provider or producer that is, or was, called `name`."""
         return self.provider_names.get(name, name)
 
+    def tolerance_of(self, producer: str) -> float:
+        """Return the age, in seconds, at which a signature of this producer expires."""
+        own = self.producers[producer].tolerance
+        return self.inbox.tolerance if own is None else own
+
     def ledger_target(self, name: str) -> str:
         """Return the name in the ledger of the target that is, or was, called `name`."""
         return self.target_names.get(name, name)

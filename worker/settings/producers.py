@@ -39,6 +39,8 @@ class Producer(Table):
     #: The secret until a moment ago, which still counts while senders change to the new one.
     former_secret: SecretStr | None = None
     pushes_for: Annotated[tuple[str, ...], BeforeValidator(as_list), Field(alias="for")] = ()
+    #: The age, in seconds, at which its signatures expire; left out: that of `[inbox]`.
+    tolerance: Duration | None = None
     #: As of an account.
     formerly: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
     #: An instance of the kind's own `Options`.

@@ -32,7 +32,7 @@ def webhook_kinds() -> Kinds[Webhook]:
 def senders(settings: Settings) -> list[Webhook]:
     """Return the webhooks of each producer that has a kind."""
     return [
-        webhook_kinds()[producer.kind](name, producer, settings.inbox.tolerance)
+        webhook_kinds()[producer.kind](name, producer, settings.tolerance_of(name))
         for name, producer in settings.producers.items()
         if producer.kind is not None
     ]

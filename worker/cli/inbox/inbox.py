@@ -39,7 +39,7 @@ ADVICE: Final = {
     "not_json": "Fix the producer, then push the job again.",
     "not_a_job": "Fix the producer: intake schema job",
     "signature": "Compare the producer's name and secret with [producers.NAME], then replay.",
-    "signature_age": "Compare the clocks of both sides, or raise [inbox] tolerance, then replay.",
+    "signature_age": "Compare the clocks of both sides, or raise tolerance of the producer, then replay.",
     "unknown_provider": "Add [providers.NAME] or [producers.NAME], run intake reload, then replay.",
     "unsigned": 'Sign the job (see schemas/job.py), or set [inbox] unsigned = "accept", then replay.',
     "not_allowed": 'Set for = ["PROVIDER"] in the producer, run intake reload, then replay.',
