@@ -58,7 +58,7 @@ def test_users_are_added_listed_changed_and_removed(redis: Redis) -> None:
         (("add", "ann", "--role", "viewer", "--stdin"), "", "the password has 0 characters"),
         (("add", "ann", "--role", "admin", "--stdin"), PASSWORD, "is not one of 'viewer', 'support', 'operator'"),
         (("add", "ann", "--stdin"), PASSWORD, "Missing option '--role'"),
-        (("add", "<ann>", "--role", "viewer", "--stdin"), PASSWORD, "a name has at most 64 of"),
+        (("add", "<ann>", "--role", "viewer", "--stdin"), PASSWORD, "a name has at most 64 characters"),
         (("password", "ann", "--stdin"), PASSWORD, "ann is not a user. See: intake web user list"),
         (("role", "ann", "--role", "viewer"), "", "ann is not a user"),
         (("remove", "ann", "--yes"), "", "ann is not a user"),
