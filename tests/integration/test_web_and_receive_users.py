@@ -113,7 +113,9 @@ def test_a_person_acts_in_every_way_as_the_user_web(server: Guarded, rt: Runtime
     assert server.take_refusals() == []
 
 
+@pytest.mark.repeat
 def test_the_console_starts_and_users_are_managed_as_the_user_web(server: Guarded, rt: Runtime) -> None:
+    """Run the process. `test_every_page_and_every_call_works_as_the_user_web` is the part of this in `make test`."""
     assert rt.settings.targets
     password = "a long enough password 1"
     added = intake("web", "user", "add", "ada", "--role", "operator", "--stdin", stdin=f"{password}\n")
