@@ -22,7 +22,7 @@ WORDS: Final = {
     "different": ("Different", "The target has other content than the shop."),
     "extra": ("Extra", "The target has them, and the shop does not."),
     "unreadable": ("Unreadable", "One of the sides shows a record that cannot be read."),
-    "edited": ("Edited in the target", "People changed them there. That is kept, and is no fault."),
+    "edited": ("Edited in the target", "People changed them there. These changes are kept, and are not a fault."),
 }
 
 #: The fields of a finding that may be left out.
