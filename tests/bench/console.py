@@ -73,10 +73,14 @@ class Visitor:
     """Somebody who has signed in to a console, and the process of the console."""
 
     def __init__(self, url: str, pid: int, rt: Runtime, name: str) -> None:
-        self.url, self.process, self.redis = url, psutil.Process(pid), rt.redis
+        self.url, self.process, self.redis, self._name = url, psutil.Process(pid), rt.redis, name
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """Sign in, again if the session has ended: filling a large ledger takes longer than a session may be idle."""
         self.session = requests.Session()
-        form = {"name": name, "password": _PASSWORD, "csrf": self._token("/sign-in")}
-        self.session.post(f"{url}/sign-in", form, timeout=60).raise_for_status()
+        form = {"name": self._name, "password": _PASSWORD, "csrf": self._token("/sign-in")}
+        self.session.post(f"{self.url}/sign-in", form, timeout=60).raise_for_status()
         self.csrf = self._token("/find")
 
     def _token(self, path: str) -> str:
@@ -184,6 +188,7 @@ def measure(stage: Stage) -> Measured:
             status.update("filling the ledger")
             if stage.orders > few:
                 sizes = fill(rt, samples, range(few + 1, stage.orders + 1), status.update)
+            visitor.sign_in()
             # A process that has not asked this ledger for anything yet.
             with running(rt, "bob") as fresh:
                 first = first_seconds(fresh, stage.orders)
