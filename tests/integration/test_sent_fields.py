@@ -11,11 +11,13 @@ import tasks.deliver
 import tasks.poll
 from schemas.order import Status
 from support.fake_runtime import Editable, FakeRuntime, Shop, Warehouse
+from support.forgetting import Rewind
 from tasks.attempt import attempt
 from tasks.intentions import intend
 from worker.errors import Held, LeaseLost, Rejected, Uncertain
 from worker.settings.routes import Route
 from worker.store.orders.erasure import Eraser
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -152,6 +154,48 @@ def test_an_order_found_after_a_loss_of_the_ledger_has_what_the_source_has(bench
     bench.send(note="ring")
     assert len(bench.target.created) == 1
     assert bench.paths() == [{"note"}]
+
+
+def _forget(bench: Bench) -> None:
+    """Create the order, and let Redis be as it was before: another server, to which a backup was restored."""
+    bench.poll(note="call")
+    rewind = Rewind(bench.rt.redis)
+    rewind.save()
+    bench.deliver()
+    rewind.restore()
+    bench.rt.redis.hset(keys.ERA, "server", "f" * 40)
+    assert len(bench.target.created) == 1
+
+
+def _finish(bench: Bench) -> None:
+    """Deliver until the quarantine of the new era has ended and all is done."""
+    bench.deliver()
+    bench.rt.redis.decrby(keys.EPOCH, 3_600_000)
+    bench.deliver()
+    assert len(bench.target.created) == 1
+    assert bench.rt.state("1")["state"] == "delivered"
+
+
+def test_a_change_after_a_creation_that_was_forgotten_arrives(bench: Bench) -> None:
+    _forget(bench)
+    bench.poll(note="ring")
+    _finish(bench)
+    assert bench.paths() == [{"all"}]
+
+
+def test_a_cancellation_after_a_creation_that_was_forgotten_arrives(bench: Bench) -> None:
+    bench.target.statuses = {Status.CANCELLED}
+    _forget(bench)
+    bench.poll(note="call", status="cancelled")
+    _finish(bench)
+    assert bench.paths() == [{"all"}]
+
+
+def test_an_order_that_did_not_change_since_a_forgotten_creation_is_left_alone(bench: Bench) -> None:
+    _forget(bench)
+    bench.poll(note="call")
+    _finish(bench)
+    assert bench.paths() == []
 
 
 def test_an_order_that_a_person_found_in_the_target_has_what_was_tried(bench: Bench) -> None:

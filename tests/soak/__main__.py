@@ -21,8 +21,9 @@ from redis.exceptions import RedisError
 from soak import plan, verdict
 from soak.actors import Fates, Maker, Producer, Visitors, state_of
 from soak.faults import Calls
-from soak.ground import SHARES, Ground
+from soak.ground import Ground
 from soak.report import Progress, report
+from soak.settings import SHARES
 from worker.errors import IntakeError
 
 #: The probability that a call fails in the other system, before its effect and again after it.
@@ -68,6 +69,9 @@ class Soak:
         self.started = time.monotonic()
         self.memory: list[tuple[int, dict[str, float]]] = [(at, sample) for at, sample in state.get("memory", [])]
         self.seconds: float = state.get("seconds", 0.0)
+        #: What was counted before the soak was resumed.
+        self.before: dict[str, Any] = state.get("sums", {})
+        self.counts: dict[str, int] = {}
 
     def run(self, progress: Progress) -> None:
         """Make and deliver orders until the targets have what the sources have, or nothing moves for too long."""
@@ -77,6 +81,7 @@ class Soak:
         while True:
             now, counts = time.monotonic(), self.ground.ask("state")
             arrived, left = sum(counts["there"].values()), int(counts["open"])
+            self.counts = counts["counts"]
             made = sum(self.maker.made.values())
             if (arrived, left) != last:
                 last, moved_at = (arrived, left), now
@@ -107,10 +112,21 @@ class Soak:
         """Write what a resumed soak must know; the rest is in the journal."""
         seconds = self.seconds + time.monotonic() - self.started
         state = {**state_of(self.producer, self.fates), "memory": self.memory, "seconds": seconds}
-        state |= {"calls": self.calls.state(), "options": {name: getattr(self.options, name) for name in _OPTIONS}}
+        state |= {
+            "sums": self.sums(),
+            "calls": self.calls.state(),
+            "options": {name: getattr(self.options, name) for name in _OPTIONS},
+        }
         file = self.ground.home / "state.json"
         file.with_suffix(".new").write_text(json.dumps(state))
         file.with_suffix(".new").rename(file)
+
+    def sums(self) -> dict[str, Any]:
+        """Return what was counted so far, before a resume as well."""
+        counted = {"counts": self.counts, "console": self.visitors.answers}
+        sums = {name: dict(Counter(self.before.get(name, {})) + Counter(counts)) for name, counts in counted.items()}
+        again, replayed = (self.before.get(name, 0) for name in ("again", "replayed"))
+        return {**sums, "again": again + self.producer.again, "replayed": replayed + self.producer.replayed}
 
     def settle(self) -> None:
         """Wait until nothing has moved for longer than a lease."""
@@ -135,6 +151,7 @@ class Soak:
     def verdict(self) -> dict[str, Any]:
         """Return all figures; `problems` is empty if no promise was broken."""
         state = self.ground.ask("state")
+        self.counts = state["counts"]
         seconds = self.seconds + time.monotonic() - self.started
         excused = verdict.hostile(self.options.seed, state["made"])
         figures, problems = verdict.by_journals(self.ground.home, excused)
@@ -154,11 +171,8 @@ class Soak:
             "seed": self.options.seed,
             "seconds": seconds,
             "hostile": len(excused),
-            "again": self.producer.again,
-            "replayed": self.producer.replayed,
+            **self.sums(),
             "events": dict(self.fates.fired),
-            "console": dict(self.visitors.answers),
-            "counts": state["counts"],
             "memory": self.memory,
             "fired": [
                 (arm.effect.step, arm.effect.what, arm.fault, arm.side, count)

@@ -13,7 +13,7 @@ import requests
 from redis.exceptions import RedisError
 
 from soak import bodies, plan
-from soak.ground import HINTED, KEY, PASSWORD, PUSHED, SHOPS
+from soak.settings import HINTED, KEY, PASSWORD, PUSHED, SHOPS
 from support.console_process import HttpVisitor
 from worker.errors import IntakeError
 
@@ -164,9 +164,9 @@ class Visitors:
         self._closed |= web is not None and web.poll() is not None
         if self._closed:
             self._closed = not self._errand.run(self.ground.open_console)
+            self.visitor = HttpVisitor(self.ground.web_url)  # without the cookies of a console that has ended
             return
         page, self._next = _PAGES[self._next % len(_PAGES)], self._next + 1
-        self.visitor.url = self.ground.web_url
         with contextlib.suppress(requests.RequestException, AssertionError):
             is_api = page.startswith("/api/")
             headers = {"Authorization": f"Bearer {self.ground.token}"} if is_api else {}

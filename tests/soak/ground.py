@@ -19,7 +19,9 @@ from redis.exceptions import RedisError
 
 from soak import faults
 from soak.depot import install
+from soak.settings import KEY, PASSWORD, RENAMED, SHOPS, SOURCES, settings
 from support.ports import free_port
+from worker.cli.run.supervisor import die_with_parent
 from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -27,14 +29,6 @@ from worker.runtime import Runtime, read_settings
 from worker.store.redis.failpoints import AHEAD, STEP
 
 TESTS = Path(__file__).parents[1]
-KEY = "soak-key"
-#: The password of a user of the console, who is named like the key.
-PASSWORD = "a-soak-of-a-million"
-#: The target of each source, and below its share of all orders.
-SHOPS = {"shop1": "depot", "shop2": "depot", "shop3": "crm", "shop4": "crm"}
-PUSHED, HINTED = "web", "tips"
-SOURCES = {**SHOPS, PUSHED: "depot", HINTED: "depot"}
-SHARES = {**dict.fromkeys(SHOPS, 0.22), PUSHED: 0.11, HINTED: 0.01}
 #: A part of each role's command line, by which its processes are found.
 ROLES = {
     "worker": "intake.deliver",
@@ -43,66 +37,10 @@ ROLES = {
     "beat": "celery.beat:Scheduler",
     "valkey": "valkey-server",
 }
-_HEAD = """\
-[log]
-level = "warning"
-format = "json"
-[clocks]
-lease = "{lease}ms"
-heartbeat = "{beat}ms"
-[inbox]
-unsigned = "accept"
-[producers.web]
-[targets.depot]
-kind = "depot"
-url = "http://127.0.0.20:{port}/depot"
-api_key = "env:SOAK_KEY"
-account_id = "env:SOAK_KEY"
-limit = "none"
-concurrency = 5
-[targets.crm]
-kind = "retailcrm"
-url = "http://127.0.0.21:{port}/crm"
-api_key = "env:SOAK_KEY"
-limit_scope = "crm"
-bulk = {bulk}
-time_zone = "UTC"
-concurrency = 2
-status_map = {{ cancelled = "cancel-other" }}
-"""
-#: Each shop has its own address and its own limit.
-_SHOP = """\
-[providers.{name}]
-start = "2020-01-01"
-kind = "retailcrm"
-url = "http://127.0.0.{address}:{port}/{name}"
-api_key = "env:SOAK_KEY"
-limit_scope = "{name}"
-time_zone = "UTC"
-poll_every = "{every}"
-overlap = 3
-"""
-_ROUTE = """\
-[[routes]]
-from = "{name}"
-to = ["{target}"]
-reference = "{{provider}}:{{external_id}}"
-"""
 #: It never fires; a process with it reads the stepped clock of Redis.
 _STEPPED = "script:none:after=step,seconds=1,call=none"
-#: The name of an account before the rename in the middle, and after it.
-RENAMED = ("shop2", "winkel")
 #: Seconds between a backup and its return, at least: an earlier state cannot be told from a pause of the server.
 _OLD = 8.0
-
-
-def _settings(port: int, lease: float, bulk: int) -> str:
-    text = _HEAD.format(port=port, bulk=bulk, lease=round(lease * 1000), beat=round(lease * 300))
-    for address, name in enumerate((*SHOPS, HINTED), 2):
-        # The source of the hinted orders is polled too seldom to matter.
-        every = f"{round(lease * 500)}ms" if name in SHOPS else "1d"
-        text += _SHOP.format(name=name, address=address, port=port, every=every)
-    return text + "".join(_ROUTE.format(name=name, target=target) for name, target in SOURCES.items())
 
 
 class Ground:
@@ -122,14 +60,18 @@ class Ground:
         options = {"seed": seed, "weather": weather, "latency": latency, "home": str(home), "port": port}
         plan = json.dumps({"sources": SOURCES, "polled": list(SHOPS), **options})
         self._systems = subprocess.Popen(
-            [sys.executable, "-m", "soak.systems", plan], cwd=TESTS, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "soak.systems", plan],
+            cwd=TESTS,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509  # one system call, which cannot hang
         )
         assert self._systems.stdout is not None
         self.port = int(self._systems.stdout.readline())
         (home / "port").write_text(str(self.port))
         self._admin = Client(f"http://127.0.0.1:{self.port}", gate=Open(), headers={}, max_bytes=1 << 28)
         if not again:
-            self.config.write_text(_settings(self.port, lease, bulk))
+            self.config.write_text(settings(self.port, lease, bulk))
         self._python = str(home / "environment" / "bin" / "python") if again else install(home)
         sys.path.insert(0, str(home))
         self._env = {
@@ -152,7 +94,13 @@ class Ground:
         env = {**self._env, **({"INTAKE_FAILPOINTS": _STEPPED} if plain else {})}
         command = [self._python, "-c", "from worker.cli import main; main()", *args]
         return subprocess.Popen(
-            command, env=env, cwd=self.home, stdout=self._log, stderr=self._log, start_new_session=True
+            command,
+            env=env,
+            cwd=self.home,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509  # one system call, which cannot hang
         )
 
     def intake(self, *args: str, answer: str = "") -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from soak import plan
-from soak.ground import SHOPS, SOURCES
+from soak.settings import SHOPS, SOURCES
 from worker.lab.history.command import judge_folder
 from worker.lab.history.routes import Route
 from worker.lab.history.verdict import FAULTS
@@ -75,6 +75,8 @@ def by_ledger(ground: Ground, seed: int, excused: set[str]) -> list[str]:
     for name, lane in ground.runtime.lanes.items():
         status = lane.status()
         problems += [f"{status[state]} {state} in {name}" for state in ("dead_now", "in_doubt_now") if status[state]]
+        held = [key for key in lane.held_keys() if not _may_be_held(seed, name, key)]
+        problems += [f"{len(held)} held in {name}: {', '.join(held[:5])}"] if held else []
     for reference in sorted(excused):
         source, _, number = reference.partition(":")
         entries = list(ground.runtime.ledger.entries([SOURCES[source]], reference))
@@ -83,6 +85,13 @@ def by_ledger(ground: Ground, seed: int, excused: set[str]) -> list[str]:
             known.add(reference)
     problems += [f"hostile, and nowhere: {reference}" for reference in sorted(excused - known)[:20]]
     return problems
+
+
+def _may_be_held(seed: int, target: str, key: str) -> bool:
+    """Return whether a person has to decide: the record is hostile, or the target cannot cancel a cancelled order."""
+    name, _, number = key.partition(":")
+    fate = plan.fate(seed, name, int(number)).what if name in SHOPS else "plain"
+    return fate == "hostile" or (target == "depot" and fate.startswith("cancelled"))
 
 
 def by_memory(samples: list[tuple[int, dict[str, float]]]) -> list[str]:

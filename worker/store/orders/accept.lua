@@ -284,6 +284,8 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   redis.call('SET', payload_prefix .. key, payload)
   redis.call('PERSIST', history_prefix .. key)
   redis.call('HDEL', record, 'left_out')
+  -- A former era may have sent it as it was: if it is found, the target does not have this version.
+  if may_exist then redis.call('HSETNX', record, 'tried', known[2]) end
   log(key, 'changed before delivery')
   if waits_for_owner or state == 'withdrawn' then
     redis.call('HSET', record, 'reference', reference)
