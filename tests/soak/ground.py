@@ -116,7 +116,7 @@ class Ground:
     def open_console(self) -> bool:
         """Make a user and a token, and start the console; again for those that Redis has lost."""
         self.intake("web", "user", "add", KEY, "--role", "viewer", "--stdin", answer=f"{PASSWORD}\n")
-        self.intake("web", "token", "remove", "soak")
+        self.intake("web", "token", "remove", "soak", "--yes")
         done = self.intake("web", "token", "add", "soak", "--role", "viewer")
         if found := re.search(r"intake_soak_\S+", done.stdout + done.stderr):
             self.token = found[0]
