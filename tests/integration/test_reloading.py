@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from support.command_line import intake
 from support.settings_texts import SHOP_TO_DROPDAY
 from worker.cli.run import file_reload
 from worker.cli.run.file_reload import FileReload
@@ -97,3 +100,29 @@ def test_a_process_of_its_own_checks_a_file_again_that_was_asked_for_during_its_
     running = Running(reload_folder(tmp_path) / f"listen-{os.getpid()}")
     assert ask_twice(file, running, lambda: None) == ("checking", "accepted")
     until(lambda: stopped == [1])
+
+
+def test_a_process_that_accepts_and_then_ends_is_reported_at_once(configured: Configured) -> None:
+    configured.write(SHOP_TO_DROPDAY)
+    folder = reload_folder(read_settings(offline=True).data_dir)
+    script = f"""
+import fcntl, os, pathlib, signal, sys, time
+file = pathlib.Path({str(folder)!r}) / f"web-{{os.getpid()}}"
+held = file.open("w+")
+fcntl.lockf(held, fcntl.LOCK_EX)
+signal.signal(signal.SIGHUP, lambda *_: (file.write_text("accepted"), os._exit(0)))
+print("ready", flush=True)
+signal.pause()
+"""
+    folder.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        reaper = threading.Thread(target=process.wait)  # as a supervisor does
+        reaper.start()
+        began = time.monotonic()
+        done = intake("reload")
+        reaper.join()
+    assert done.exit_code == 1
+    assert f"web (process {process.pid}) ended" in done.output
+    assert time.monotonic() - began < 60, "it does not wait as long as a reload may take"

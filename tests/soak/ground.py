@@ -25,6 +25,7 @@ from worker.cli.run.supervisor import die_with_parent
 from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import Open
+from worker.process.intake_orders import command as command_of
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.failpoints import AHEAD, STEP
 
@@ -92,7 +93,7 @@ class Ground:
 
     def _start(self, *args: str, plain: bool = False) -> subprocess.Popen[bytes]:
         env = {**self._env, **({"INTAKE_FAILPOINTS": _STEPPED} if plain else {})}
-        command = [self._python, "-c", "from worker.cli import main; main()", *args]
+        command = [self._python, *command_of("worker.cli", *args)[1:]]
         return subprocess.Popen(
             command,
             env=env,
@@ -106,7 +107,7 @@ class Ground:
     def intake(self, *args: str, answer: str = "") -> subprocess.CompletedProcess[str]:
         """Run one command of Intake without failpoints; its output goes into the log as well."""
         env = {**self._env, "INTAKE_FAILPOINTS": _STEPPED}
-        command = [self._python, "-c", "from worker.cli import main; main()", *args]
+        command = [self._python, *command_of("worker.cli", *args)[1:]]
         done = subprocess.run(
             command, env=env, cwd=self.home, input=answer, capture_output=True, text=True, check=False
         )
@@ -120,7 +121,7 @@ class Ground:
         done = self.intake("web", "token", "add", "soak", "--role", "viewer")
         if found := re.search(r"intake_soak_\S+", done.stdout + done.stderr):
             self.token = found[0]
-            if self.web is None or self.web.poll() is not None:  # it ends when it takes over new settings
+            if self.web is None or self.web.poll() is not None:
                 port = free_port()
                 self.web_url = f"http://127.0.0.1:{port}"
                 self.web = self._start("web", "--port", str(port), plain=True)

@@ -104,6 +104,16 @@ class Running:
                 return True
         return False
 
+    def has_ended(self) -> bool:
+        """Return whether there is no such process any more; one that replaces itself keeps its id."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False  # it is another user's
+        return False
+
 
 def read_running(folder: Path) -> Iterator[Running]:
     """Yield every running process of this host, and delete the files of those that ended."""

@@ -102,7 +102,7 @@ def _wait(running: list[Running], until: float) -> None:
                 click.echo(f"error: {process.role} (process {process.pid}) refused the file, and continues as before:")
                 click.echo(reason)
                 refused = True
-            elif not process.is_alive() and state != "accepted":
+            elif not process.is_alive() and (state != "accepted" or process.has_ended()):
                 click.echo(f"error: {process.role} (process {process.pid}) ended")
                 refused = True
             else:
