@@ -31,6 +31,10 @@ def finish(command: list[str], results: Path) -> dict[str, Any]:
 
 @pytest.mark.timeout(600)
 def test_a_small_soak_breaks_no_promise(tmp_path: Path) -> None:
+    """Deliver a thousand orders with all faults at once.
+
+    In `make test`, the histories of `test_simulation.py` and the cells of `test_matrix.py`, with fewer faults each.
+    """
     # After a lost response each order of the call is searched for separately, at 10 calls a second.
     command = soak("--orders", "1000", "--density", "12", "--lease", "2", "--seed", "3", "--bulk", "10")
     figures = finish([*command, "--home", str(tmp_path / "home")], tmp_path / "results.json")
@@ -41,6 +45,7 @@ def test_a_small_soak_breaks_no_promise(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_a_soak_that_was_killed_is_resumed(tmp_path: Path) -> None:
+    """Kill a soak and continue it; in `make test`, `test_soak_systems.py` reads the systems' journal again."""
     home = tmp_path / "home"
     command = soak("--orders", "300", "--density", "4", "--lease", "2", "--seed", "5", "--bulk", "10", "--home", home)
     with subprocess.Popen(command, cwd=TESTS, stdout=subprocess.DEVNULL) as first:

@@ -175,4 +175,4 @@ def test_support_sees_the_values_on_both_sides_as_they_are_now_and_they_are_kept
     with running_console(monkeypatch) as consoles:
         refused = consoles.as_role("support").send(path, at=path)
     assert refused.status_code == 409
-    assert "has no credentials of shop-nl" in refused.text
+    assert "has no credentials for shop-nl" in refused.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
@@ -145,7 +146,10 @@ def test_the_address_of_redis_is_needed_all_the_same(configured: Configured, mon
 
 def test_metrics_are_served_without_the_address_of_alarms_which_others_send(bare: pytest.MonkeyPatch) -> None:
     bare.setattr("worker.cli.status.metrics.threading.Event.wait", lambda *_: True)
-    bare.setattr("worker.cli.status.metrics.start_http_server", lambda *_: (Mock(server_port=1), None))
+    bare.setattr(
+        "worker.cli.status.metrics.start_http_server",
+        lambda *_: (Mock(server_port=1, RequestHandlerClass=BaseHTTPRequestHandler), None),
+    )
     result = intake("metrics", "--port", "0")
     assert result.exit_code == 0, result.output
     assert "sends no alarms, which upkeep and listen do: alarms.to.slack.url is not set here" in result.output
