@@ -67,7 +67,7 @@ def test_a_frozen_or_dead_process_is_reported_in_time_once_and_cleared_afterward
     beat.suspend()
     within(20, lambda: log_lines(stack, "alarm.raised", "beat_silent"))
     code, output = stack.health("--ready")
-    assert (code, "Start the process beat" in output) == (1, True)
+    assert (code, "Start the beat process" in output) == (1, True)
     beat.resume()
     within(20, lambda: log_lines(stack, "alarm.cleared", "beat_silent"))
 

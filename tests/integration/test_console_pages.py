@@ -277,7 +277,7 @@ def test_a_worker_asks_the_target_for_the_console_which_has_no_credentials(
         assert ("doubt", "warehouse") in nudged(rt)
         settle_doubts(rt, "warehouse")
         page = operator.get(order_path(DOUBTFUL)).text
-        assert "The target is to be searched" in page
+        assert "The target will be searched" in page
         assert "Search the targets" not in operator.send("/find", {"q": "nobody"}).text
     assert searched == ["NL-04"]
     states = {"Receipt": "delivered", "NoneType": "queued", "Unavailable": "in_doubt"}

@@ -187,7 +187,7 @@ def test_status_shows_the_inbox_and_the_command_to_run(dead: Runtime) -> None:
     assert result["providers"]["shop"]["hints"] == 2
     output = " ".join(intake("status").output.split())
     assert (
-        "inbox: no process accepts the jobs that producers push; 1 waiting → Start the process listen: intake listen"
+        "inbox: no process accepts the jobs that producers push; 1 waiting → Start the listen process: intake listen"
         in output
     )
     assert "inbox: 5 jobs failed → intake inbox list" in output

@@ -66,7 +66,7 @@ _EVENTS: Final[tuple[tuple[str, Callable[..., Event]], ...]] = (
     (r"change dropped", lambda: Event("Its change was dropped", "The target keeps what it has.")),
     (r"queued again asked: .*", lambda: Event("Queued again", "The target was asked, and does not have it.", _BUSY)),
     (r"queued again (.*)", lambda who: Event("Queued again", _by(who), _BUSY)),
-    (r"to be searched for (.*)", lambda who: Event("The target is to be searched", _by(who), _BUSY)),
+    (r"to be searched for (.*)", lambda who: Event("The target will be searched", _by(who), _BUSY)),
     (r"to be sent again (.*)", lambda who: Event("To be sent again", _by(who), _BUSY)),
     (r"released: (.*)", lambda why: Event("Released", why, _BUSY)),
     (r"released", lambda: Event("Released", "", _BUSY)),

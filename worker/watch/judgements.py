@@ -123,20 +123,20 @@ def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
         ticks = snapshot.queues.get(_TICKS) or now - snapshot.signs.get(BEAT, 0) < rules.silent_after
         name, cause = ("upkeep", "it does not process its ticks") if ticks else ("beat", "it sends no ticks")
         facts = f"{cause}: no sweep for {_ago(snapshot, swept)}, so nothing is polled, retried or taken over"
-        remedy = f"Start the process {name} of the Procfile, or check its log."
+        remedy = f"Start the {name} process of the Procfile, or check its log."
         yield Judgement(f"{name}_silent", name, facts, remedy, "standstill", swept)
     workers = [at for process, at in snapshot.signs.items() if process.startswith(f"{WORKER} ")]
     seen = max(workers, default=snapshot.began)
     if now - seen > rules.silent_after:
         facts = f"no worker has reported for {_ago(snapshot, seen)}: nothing is read or delivered"
-        remedy = "Start the process worker, or check its log."
+        remedy = "Start the worker process, or check its log."
         yield Judgement("worker_silent", "worker", facts, remedy, "standstill", seen)
         return
     waiting = sum(count for queue, count in snapshot.queues.items() if queue != _TICKS)
     took = snapshot.signs.get(TOOK, snapshot.began)
     if waiting and now - took > rules.untaken_after:
         facts = f"{count_of(waiting, 'message')} waiting; the running workers took none for {_ago(snapshot, took)}"
-        yield Judgement("work_untaken", "worker", facts, "Restart the process worker.", "standstill", took)
+        yield Judgement("work_untaken", "worker", facts, "Restart the worker process.", "standstill", took)
 
 
 def _inbox(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
@@ -144,7 +144,7 @@ def _inbox(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     waiting = inbox.get("waiting", 0)
     if not inbox.get("takers", 0) and (waiting or settings.producers):
         facts = f"no process accepts the jobs that producers push; {waiting:,} waiting"
-        yield Judgement("inbox_unheard", "inbox", facts, "Start the process listen: intake listen")
+        yield Judgement("inbox_unheard", "inbox", facts, "Start the listen process: intake listen")
     if dead := inbox.get("dead_now", 0):
         facts, severity = f"{count_of(dead, 'job')} failed", _severity(dead, settings.alarms.unreadable)
         yield Judgement("jobs_refused", "inbox", facts, "intake inbox list", severity)

@@ -147,7 +147,7 @@ def _fixed(old: Settings, new: Settings) -> Iterator[ConfigError]:
     for key, (before, now) in places.items():
         if before != now:
             reason = "must not change while Intake runs"
-            yield ConfigError(new.file, key, reason, "Put it back; or stop all processes, and start them with it.")
+            yield ConfigError(new.file, key, reason, "Put it back, or stop all processes and start them with it.")
 
 
 def _place(url: str | None) -> tuple[str, ...] | None:

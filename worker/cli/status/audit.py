@@ -58,9 +58,9 @@ def _row(found: AuditRecord) -> dict[str, str]:
     "audit", epilog=examples("intake audit --since 7d", "intake audit --order shop-nl:1001", "intake audit --csv")
 )
 @click.option(
-    "--since", "wish", callback=parse_since, metavar="DATE", help="Limit to acts since this time: 2026-11-20, or 7d."
+    "--since", "wish", callback=parse_since, metavar="DATE", help="Limit to actions since this time: 2026-11-20, or 7d."
 )
-@click.option("--order", metavar="KEY", help="Limit to acts on this order (provider:external_id).")
+@click.option("--order", metavar="KEY", help="Limit to actions on this order (provider:external_id).")
 @click.option("--actor", metavar="NAME", help="Limit to this person; * stands for any text: 'anna*'.")
 @click.option("--what", metavar="TEXT", help="Limit to this action (a part of it) or this account: 'dead'.")
 @click.option(

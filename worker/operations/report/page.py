@@ -182,7 +182,7 @@ def _by_account(figures: Figures) -> Iterator[str]:
 
 
 def _delays(figures: Figures) -> Iterator[str]:
-    yield "<h2>Delivery times, from accepted to delivered</h2>"
+    yield "<h2>Delivery times, from acceptance to delivery</h2>"
     yield _key(("half", "median of the day"), ("most", "95th percentile"))
     for target in figures.days:
         totals = [figures.total([day], target) for day in figures.dates]

@@ -155,7 +155,7 @@ def _carry_out(visit: Visit, name: ListName, action: Action, rows: list[Waiting]
     with visit.recorded(ACTIONS[name][action], *accounts, **given) as act:
         done, left = carry_out(visit.rt, act, name, action, rows, source=f"by {who}")
     text = f"{count_rows(name, done)} {ACTION_WORDS[name][action].done}."
-    return text if not left else f"{text} {count_rows(name, left)} not: changed meanwhile, or without an id."
+    return text if not left else f"{text} Skipped: {count_rows(name, left)}, changed meanwhile or without an id."
 
 
 PAGES: Final = (
