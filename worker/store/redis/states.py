@@ -204,7 +204,7 @@ _ROWS: Final = (
         "slow",
         r"Redis answers, but slowly",
         "Redis answers, but slowly",
-        "Look at its load (SLOWLOG, other users of the host), and at the network between. Nothing was changed.",
+        "Look at its load (SLOWLOG, other users of the host), and at the network in between. Nothing was changed.",
     ),
     (
         "silent",
