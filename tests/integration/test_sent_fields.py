@@ -191,6 +191,16 @@ def test_a_cancellation_after_a_creation_that_was_forgotten_arrives(bench: Bench
     assert bench.paths() == [{"all"}]
 
 
+def test_a_change_after_a_call_whose_intention_was_forgotten_arrives(bench: Bench) -> None:
+    bench.poll(note="call")
+    bench.crash(sent=True)
+    bench.rt.redis.hdel(f"{bench.rt.lanes['t'].keys.order}shop:1", "sent_fields", "tried_fields")
+    bench.poll(note="ring")
+    bench.deliver()
+    assert len(bench.target.created) == 1
+    assert bench.paths() == [{"all"}]
+
+
 def test_an_order_that_did_not_change_since_a_forgotten_creation_is_left_alone(bench: Bench) -> None:
     _forget(bench)
     bench.poll(note="call")
