@@ -172,5 +172,7 @@ def verdict(place: Place, result: Result) -> str:
         comparison is not None
         and not (comparison.lost or comparison.different or comparison.extra)
         and len(comparison.duplicated) <= MEET
+        # the comparison of both sides, and the same by the journals
+        and all(line == str(comparison) or line.startswith("duplicated: ") for line in result.problems)
     )
-    return "limit" if limit_of(place) and only_duplicates and len(result.problems) == 1 else "red"
+    return "limit" if limit_of(place) and only_duplicates else "red"
