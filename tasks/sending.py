@@ -310,7 +310,8 @@ class Sending:
             return
         self._put_aside(zip(job.claims, made.outcomes, strict=True))
         for outcome in made.outcomes:
-            self._failures = self._failures + 1 if outcome.kind == "retry" else 0
+            if outcome.kind != "retry_uncounted":  # as the ledger counts them
+                self._failures = self._failures + 1 if outcome.kind == "retry" else 0
             # A limit, maintenance or wrong credentials stop every order of the lane, not only this one. What an
             # unavailable target would be sent next is left to another host: it may be this one that does not reach it.
             self._stopped = self._stopped or outcome.kind == "snooze" or self._failures >= BREAKER

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import tasks.accept
 import tasks.deliver
 import tasks.doubt
 import tasks.fetch
@@ -26,7 +27,7 @@ from support.steps import settle
 from tasks.deliver import LONGEST
 from worker.app import RECONCILE_LIMIT, _end_limit_of_calls, _limit_calls, configuration
 from worker.app.background import Background
-from worker.errors import OutOfTime, Unavailable
+from worker.errors import OutOfTime, StoreFull, Unavailable
 from worker.http.client import Client
 from worker.http.task_time import check_time, time_for_calls
 from worker.settings.clocks import Clocks
@@ -41,7 +42,7 @@ from worker.systems.halving import Reading
 from worker.systems.ordercloud.provider import OrderCloud as OrderCloudShop
 from worker.systems.ordercloud.provider import OrderCloudOptions as OrderCloudShopOptions
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
-from worker.systems.provider import Page
+from worker.systems.provider import Page, Record
 from worker.systems.steps import Counted, Steps, continued, current_place, note_place
 from worker.systems.target import Receipt
 
@@ -331,6 +332,30 @@ def test_a_hint_for_an_order_of_a_long_list_is_settled_in_steps(
     assert tasks_until(settled, lambda: tasks.fetch.fetch(rt, "shop", rt.nudge)) > 3
     assert not redis.exists("intake:fetch:shop:places")
     assert int(rt.lanes["t"].status()["queued"]) == known
+
+
+def test_a_search_for_a_hint_that_has_ended_begins_anew_if_its_order_is_not_accepted(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rt = runtime(redis, Warehouse())
+    places: list[str] = []
+
+    def fetch_one(external_id: str) -> Record:
+        places.append(current_place())
+        note_place("the page of the order")
+        return Record({"id": external_id})
+
+    monkeypatch.setattr(rt.shop, "fetch_one", fetch_one)
+    accept, full = tasks.accept.accept, [StoreFull("full")]
+    monkeypatch.setattr(
+        "tasks.fetch.accept", lambda *given: (_ for _ in ()).throw(full.pop()) if full else accept(*given)
+    )
+    rt.fetches.add("shop", ["1"])
+    for _ in range(2):
+        redis.zadd("intake:fetch:shop", {"1": 0}, xx=True)  # it is due again
+        tasks.fetch.fetch(rt, "shop", rt.nudge)
+    assert places == ["", ""]
+    assert rt.state("1")["state"] == "queued"
 
 
 class Endless(Warehouse):

@@ -14,7 +14,7 @@ import tasks.fetch
 import tasks.poll
 import tasks.sweep
 from support.command_line import intake
-from support.fake_runtime import FakeRuntime, Shop
+from support.fake_runtime import Bulky, FakeRuntime, Shop, Warehouse
 from support.gates import pass_gate
 from support.orders import order
 from support.redis_text import members
@@ -271,15 +271,19 @@ def test_after_a_failed_probe_the_workers_of_other_hosts_go_first(
         assert len(alone.claim(5)) == 1, "no other host took it"
 
 
-def test_a_drain_whose_calls_fail_leaves_what_it_holds_to_others(redis: Redis) -> None:
-    rt = FakeRuntime(redis, Shop([]))
-    accept(rt, 20)
-    rt.warehouse.trouble = [Unavailable("timeout")] * 20
+@pytest.mark.parametrize("target", [Warehouse(), Bulky()], ids=["alone", "many"])
+def test_a_drain_whose_calls_fail_leaves_what_it_holds_to_others(redis: Redis, target: Warehouse) -> None:
+    rt = FakeRuntime(redis, Shop([]), target)
+    accept(rt, 30)
+    failures: list[Exception | None] = [Unavailable("timeout")] * 20
+    target.trouble = failures
+    if isinstance(target, Bulky):
+        target.away = failures
     with rt.lanes["t"].drain() as drain, Sending(rt, rt.lanes["t"], drain) as sending:
         while sending.advance(time.monotonic() + 10):
             pass
-    assert len(rt.warehouse.trouble) == 20 - BREAKER
-    assert {rt.state(str(n))["state"] for n in range(20)} == {"queued"}
+    assert len(failures) == 20 - BREAKER
+    assert {rt.state(str(n))["state"] for n in range(30)} == {"queued"}
 
 
 def test_a_target_that_is_down_for_twelve_hours_buries_nothing_and_is_drained_at_its_rate_afterwards(
