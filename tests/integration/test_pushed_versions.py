@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 SECRET: Final = "0123456789abcdefghijk"
-#: What tells the age of a pushed order: fields of the order, of the job, and whether the job is signed at that time.
+#: What determines the age of a pushed order: fields of the order or of the job, or the time of its signature.
 SOURCES: Final = ("version", "updated_at", "sent_at", "signature", "sent_at of one updated_at")
 
 

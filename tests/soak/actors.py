@@ -1,4 +1,4 @@
-"""The actors of a soak: the producer, the maker of orders, the users of the console, and whoever fires the plan."""
+"""The actors of a soak: the producer, the maker of orders, the users of the console, and the events of the plan."""
 
 from __future__ import annotations
 

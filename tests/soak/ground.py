@@ -40,7 +40,7 @@ ROLES = {
 }
 #: It never fires; a process with it reads the stepped clock of Redis.
 _STEPPED = "script:none:after=step,seconds=1,call=none"
-#: Seconds between a backup and its return, at least: an earlier state cannot be told from a pause of the server.
+#: Least seconds between a backup and its return: an earlier state cannot be distinguished from a paused server.
 _OLD = 8.0
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.job import AHEAD, Job, Signed
 from schemas.order import Order
 from worker.errors import Malformed
-from worker.inbox.record import with_own_version
+from worker.inbox.record import check_version
 from worker.jsontext.decoding import decode, decode_text
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def order_in(job: Job) -> Order:
     if fields.get("provider", job.provider) != job.provider:
         raise Malformed("order.provider: is not the provider of the job", "order.provider")
     try:
-        return with_own_version(Order.model_validate({**fields, "provider": job.provider}))
+        return check_version(Order.model_validate({**fields, "provider": job.provider}))
     except ValidationError as error:
         path, message = _first_error(error, "order")
         raise Malformed(f"{path}: {message}", path) from None

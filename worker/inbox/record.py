@@ -42,11 +42,11 @@ def to_order(provider: Provider, record: Record) -> Order:
     if isinstance(record.raw, Fragment):
         raise Malformed(f"order: {record.raw.reason}", record.raw.field)
     with isolated(f"the {provider.kind} adapter"):
-        return with_own_version(provider.normalize(record))
+        return check_version(provider.normalize(record))
 
 
-def with_own_version(order: Order) -> Order:
-    """Return the order. Raise Malformed if its version is below zero: only Intake itself sets such a one."""
+def check_version(order: Order) -> Order:
+    """Return the order. Raise Malformed if its version is below zero: only Intake itself sets one (`tasks/job.py`)."""
     if order.version is not None and order.version < 0:
         raise Malformed("order.version: is below 0", "order.version")
     return order

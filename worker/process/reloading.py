@@ -108,10 +108,8 @@ class Running:
         """Return whether there is no such process any more; one that replaces itself keeps its id."""
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            return False  # it is another user's
+        except OSError as error:  # it may be another user's
+            return isinstance(error, ProcessLookupError)
         return False
 
 

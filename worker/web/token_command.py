@@ -42,7 +42,7 @@ def openapi() -> None:
 def add(name: str, role: Role) -> None:
     """Add a token.
 
-    The command prints the token once; only a hash of it is kept. The audit log shows NAME for each act of the token.
+    The command prints the token once; only a hash of it is kept. The audit log shows NAME for each action of the token.
     """
     if NAME.fullmatch(name) is None:
         raise click.UsageError("a name has at most 41 of a-z, 0-9 and -, and begins with a letter or a digit")

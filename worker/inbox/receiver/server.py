@@ -11,6 +11,7 @@ import uvicorn
 
 from worker.errors import ConfigError
 from worker.inbox.receiver.crowd import Crowd
+from worker.inbox.receiver.strict import HEAD
 from worker.inbox.receiver.timeout import TimeoutProtocol
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ _PUSH: Final = 10
 _CONNECTIONS: Final = 2000
 #: Most connections that are accepted at once: the requests of others are served between them.
 _ACCEPTED: Final = 32
-#: Most bytes of the head of a request.
-_HEAD: Final = 16 * 1024
 #: Open files that are wanted: each connection is one.
 _FILES: Final = 2 * _CONNECTIONS
 
@@ -59,7 +58,7 @@ def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
         # Its lines would hold the path, which may hold a secret.
         access_log=False,
         backlog=_ACCEPTED,
-        h11_max_incomplete_event_size=_HEAD,
+        h11_max_incomplete_event_size=HEAD,
         log_config=None,
         log_level="warning",
         proxy_headers=False,

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import h11
 
+#: Most bytes of the head of a request.
+HEAD: Final = 16 * 1024
 #: The most headers of a request; browsers and proxies send about twenty.
 _HEADERS: Final = 100
 

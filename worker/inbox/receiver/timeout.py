@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from worker.inbox.receiver.crowd import Crowd
 from worker.inbox.receiver.refusals import Refusals
-from worker.inbox.receiver.strict import StrictConnection
+from worker.inbox.receiver.strict import HEAD, StrictConnection
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,10 +25,6 @@ _TIMEOUT = _response("408 Request Timeout", "the request did not come in time")
 _BAD = _response("400 Bad Request", "this is not HTTP")
 
 
-#: Most bytes of the head of a request, unless the server sets another bound.
-_HEAD: Final = 16 * 1024
-
-
 class TimeoutProtocol(H11Protocol):
     """The HTTP protocol of uvicorn with a timeout: uvicorn alone waits for the head of a request for ever."""
 
@@ -42,7 +38,7 @@ class TimeoutProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request."""
         super().connection_made(transport)
-        self.conn = StrictConnection(self.config.h11_max_incomplete_event_size or _HEAD)
+        self.conn = StrictConnection(HEAD)
         self.app_state = {**self.app_state, "proved": self._leave}
         self._enter()
         self._wait()

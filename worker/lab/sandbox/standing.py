@@ -1,4 +1,7 @@
-"""Whether an order is to be shipped, by the statuses of each system: read from the simulation, not by our adapters."""
+"""The standing of an order by the statuses of each system: it is live, withheld or cancelled.
+
+It is a second reading of the statuses: our adapters have their own.
+"""
 
 from __future__ import annotations
 

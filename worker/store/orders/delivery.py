@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LOST_CORRECTION: Final = "review a person corrected it, and the correction is not kept any more: check it"
 #: The place of the content in `Delivery.values`.
 _CONTENT: Final = 4
-#: The most characters of a reference: an order's own fields are its parts, and no target takes so many.
+#: The most characters of a reference: an order's own fields are its parts, and no target accepts so many.
 LONGEST_REFERENCE: Final = 4096
 
 #: How to handle an order that changes after its delivery: send it again as an update, hold it, or only count it.
@@ -109,7 +109,7 @@ class Delivery:
             event = f"correction ended: the source changed {ended}" if ended else ""
         if not stored.version:
             event = "correction ended: its values are no longer kept"
-        # The version changes with what is in force: a person who saw it before is told.
+        # The version changes with what is in force, so that a person who saw another one learns of it.
         text = text_of(remaining, "" if event else stored.version)
         return json.dumps({"seen": stored.version, "source": self.source_fingerprint, "text": text, "event": event})
 

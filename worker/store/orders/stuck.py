@@ -134,7 +134,7 @@ class Stuck:
     def take_wanted(self, most: int, seconds: float) -> list[StuckOrder]:
         """Return up to `most` orders in doubt that a person wants to be searched for.
 
-        They are wanted again after so many seconds unless `end_searches` names them, so that none is forgotten when a
+        They are wanted again after `seconds` unless `end_searches` names them, so that none is forgotten when a
         worker dies.
         """
         now = clock.now(self._redis)
@@ -151,7 +151,7 @@ class Stuck:
         return list(self._read({key: int(at) for key, at in scores.items() if at is not None}, lambda _: True))
 
     def want_later(self, order_keys: Iterable[str], seconds: float) -> None:
-        """Search for these orders in so many seconds, unless their searches have ended."""
+        """Search for these orders after `seconds`, unless their searches have ended."""
         if scores := dict.fromkeys(order_keys, clock.now(self._redis) + int(seconds * 1000)):
             self._redis.zadd(self._keys.searches, cast("Any", scores), xx=True)
 
