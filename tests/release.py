@@ -1,4 +1,4 @@
-"""`make release VERSION=X.Y.Z`: date the changelog section, build, check with twine, try the wheel, commit and tag."""
+"""`make release VERSION=X.Y.Z`: date the changelog section, set the version, build, try the wheel, commit and tag."""
 
 from __future__ import annotations
 
@@ -14,33 +14,70 @@ import tempfile
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 ROOT = Path(__file__).parents[1]
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 UNRELEASED = "## [Unreleased]\n"
+SOURCE: Final = "pyproject.toml"
+#: The files that name the version, and how each does. The code asks the installed package; `SOURCE` decides.
+NAMED: Final = {
+    SOURCE: ('version = "{}"',),
+    "deploy/helm/intake/Chart.yaml": ("\nversion: {}\n", '\nappVersion: "{}"\n'),
+    "deploy/docs/openapi.json": ('"title": "Intake",\n    "version": "{}"',),
+    "deploy/docs/commands.md": ("User-Agent: intake/{}\n",),
+}
 
 
 def dated(changelog: str, version: str, day: str) -> str:
-    """Return the changelog with its unreleased section as that of a version; raise ValueError if there is nothing."""
+    """Return the changelog with its unreleased entries as the section of a version, which may have been written before.
+
+    Raise ValueError if there is nothing to release, or both.
+    """
     head, found, rest = changelog.partition(UNRELEASED)
     section = re.split(r"^## \[", rest, maxsplit=1, flags=re.MULTILINE)[0]
-    if not found or "- " not in section:
+    entries = "- " in section
+    if re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE):
+        if entries or not rest[len(section) :].startswith(f"## [{version}] - "):
+            raise ValueError(f"CHANGELOG.md has a section {version} already, which must be the newest entries")
+        return changelog
+    if not found or not entries:
         raise ValueError("CHANGELOG.md has no entry under [Unreleased]")
-    if f"## [{version}]" in changelog:
-        raise ValueError(f"CHANGELOG.md has a section {version} already")
     return f"{head}{UNRELEASED}\n## [{version}] - {day}\n{rest}"
 
 
-def raised(pyproject: str, version: str) -> str:
-    """Return pyproject.toml with this version; raise ValueError unless it is a later one, or the first release."""
-    current = tomllib.loads(pyproject)["project"]["version"]
+def current_version(texts: dict[str, str]) -> str:
+    return str(tomllib.loads(texts[SOURCE])["project"]["version"])
+
+
+def raised(texts: dict[str, str], version: str) -> dict[str, str]:
+    """Return the files that name the version with this one; raise ValueError if it is earlier or a file has another."""
+    current = current_version(texts)
     match, before = VERSION.fullmatch(version), VERSION.fullmatch(current)
     if match is None or before is None:
         raise ValueError(f"{version} is not a version: write X.Y.Z")
     if tuple(map(int, match.groups())) < tuple(map(int, before.groups())):
         raise ValueError(f"{version} is not later than {current}")
-    return pyproject.replace(f'version = "{current}"', f'version = "{version}"', 1)
+    changed = {}
+    for name, text in texts.items():
+        changed[name] = text
+        for form in NAMED[name]:
+            if form.format(current) not in text:
+                raise ValueError(f"{name} does not name the version {current} of {SOURCE}: {form.strip()}")
+            # The source names other versions as well; elsewhere an example may repeat this one.
+            many = 1 if name == SOURCE else -1
+            changed[name] = changed[name].replace(form.format(current), form.format(version), many)
+    return changed
+
+
+def read_named(root: Path) -> dict[str, str]:
+    """Read the files that name the version."""
+    return {name: (root / name).read_text(encoding="utf-8") for name in NAMED}
+
+
+def write(root: Path, texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        (root / name).write_text(text, encoding="utf-8")
 
 
 def run(*command: str | Path, cwd: Path) -> None:
@@ -120,7 +157,7 @@ def main() -> None:
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     try:
         changelog = dated((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), options.version, day)
-        pyproject = raised((ROOT / "pyproject.toml").read_text(encoding="utf-8"), options.version)
+        changed = {"CHANGELOG.md": changelog, **raised(read_named(ROOT), options.version)}
     except ValueError as error:
         sys.exit(f"Error: {error}")
     loose = unpinned(ROOT / "deploy")
@@ -131,8 +168,7 @@ def main() -> None:
         source = home / "source"
         # What is committed, and nothing else, is released.
         run("git", "clone", "-q", ROOT, source, cwd=ROOT)
-        (source / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
-        (source / "pyproject.toml").write_text(pyproject, encoding="utf-8")
+        write(source, changed)
         run("git", "--no-pager", "diff", "--stat", cwd=source)
         wheel = build(source, home / "dist", home / "tools")
         try_out(wheel, options.version, home)
@@ -144,9 +180,9 @@ def main() -> None:
         (ROOT / "dist").mkdir(exist_ok=True)
         for file in (home / "dist").iterdir():
             (ROOT / "dist" / file.name).write_bytes(file.read_bytes())
-    (ROOT / "CHANGELOG.md").write_text(changelog, encoding="utf-8")
-    (ROOT / "pyproject.toml").write_text(pyproject, encoding="utf-8")
-    run("git", "commit", "-q", "-m", f"Release {options.version}", "CHANGELOG.md", "pyproject.toml", cwd=ROOT)
+    write(ROOT, changed)
+    # A prepared release changes nothing; the commit is that of the tag all the same.
+    run("git", "commit", "-q", "--allow-empty", "-m", f"Release {options.version}", *changed, cwd=ROOT)
     statement = provenance(ROOT / "dist", options.version, output("git", "rev-parse", "HEAD", cwd=ROOT))
     name = f"intake_orders-{options.version}.provenance.json"
     (ROOT / "dist" / name).write_text(json.dumps(statement, indent=2), encoding="utf-8")
