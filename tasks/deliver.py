@@ -10,6 +10,7 @@ import structlog
 
 from tasks.late import run_in_background
 from tasks.outcomes import log_ending
+from tasks.overtime import Overtime
 from tasks.sending import Sending
 from tasks.settling import WORDS
 from tasks.summary import NeedsPerson, Summary
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
     from worker.app.timed_request import Later
 
 log = structlog.get_logger()
-
-#: Seconds by which a drain may exceed its time while no other work waits for its process: handing a lane over to
-#: another drain wastes part of the limit.
-LONGEST = 30.0
-#: Seconds before its end at which a drain checks whether other work waits: in this time it can send what it claimed.
-AHEAD = 1.0
-#: Seconds from one check to the next.
-LOOK_EVERY = 0.25
 
 
 @app.task(name="tasks.deliver", Request="worker.app.timed_request:TimedRequest", throws=(NeedsPerson,))
@@ -74,7 +67,7 @@ def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> Summa
 def _drain(rt: Runtime, name: str, until: float, nudge: Nudge, summary: Summary) -> bool:
     """Claim and deliver orders until the lane has none to send. Return False if the drain ended before that."""
     lane = rt.lanes[name]
-    latest = until + LONGEST
+    overtime = Overtime(rt, "deliver", name, until)
     with (
         lane.drain() as drain,
         Sending(rt, lane, drain) as sending,
@@ -82,12 +75,8 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge, summary: Summary)
         guard_writes(sending.check),
         log_ending("drain.fenced", lane=name, drain=drain.name) as ending,
     ):
-        looked = 0.0
-        while sending.advance(until):
-            now = time.monotonic()
-            if now > until or now > looked + LOOK_EVERY:
-                until, looked = _extend(rt, name, until, latest), now
-            if time.monotonic() > until or stopping() or is_over():
+        while sending.advance(overtime.until):
+            if overtime.is_over() or stopping() or is_over():
                 if sending.is_busy:
                     nudge("deliver", name)
                 sending.finish()
@@ -117,11 +106,3 @@ def _summarized(sending: Sending, summary: Summary) -> Iterator[None]:
             summary.needs(f"intake resume {summary.name}", "paused: the credentials were refused")
         if sending.counts["order.buried"]:
             summary.needs(f"intake dead list --target {summary.name}")
-
-
-def _extend(rt: Runtime, name: str, until: float, latest: float) -> float:
-    """Return the end of the drain: later than `until` (at most `latest`) if no other work waits for its process."""
-    now = time.monotonic()
-    if until - now > AHEAD or now > latest or rt.others_wait("deliver", name):
-        return until
-    return min(latest, now + rt.settings.clocks.drain)

@@ -15,6 +15,7 @@ from tasks.accept import accept
 from tasks.dead_records import NO_ID, DeadRecords, letter_id
 from tasks.late import run_in_background
 from tasks.outcomes import log_ending, pause_provider, retry_later
+from tasks.overtime import Overtime
 from tasks.pages import Pages
 from tasks.summary import NeedsPerson, Summary
 from worker.app import app, nudge
@@ -86,6 +87,7 @@ def poll_provider(name: str) -> Summary | Later:
 def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | None = None) -> Summary:
     """Read the provider `name` from its cursor until it has no more records, or the time of one poll is over.
 
+    A poll exceeds its time while no other work waits for its process (`overtime.py`).
     Every page is a checkpoint: the cursor moves after every record of the page is accepted or kept as a dead letter.
     Return what was read.
 
@@ -145,16 +147,18 @@ def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
 ) -> bool:
     """Read the pages of one poll; return whether it was cut short, so that another one continues."""
     cursor = run.cursor if run.cursor is not None else rt.first_cursor(provider.name)
-    until = time.monotonic() + rt.settings.clocks.poll
-
+    overtime = Overtime(rt, "poll", provider.name, time.monotonic() + rt.settings.clocks.poll)
     unlimited = not pages
 
     def may_begin() -> bool:
-        return unlimited and time.monotonic() <= until and not stopping() and not is_over()
+        return unlimited and time.monotonic() <= overtime.until and not stopping() and not is_over()
+
+    def fetch(cursor: str) -> Page:
+        return wait_and_fetch(provider, cursor, until=overtime.until)
 
     limits = rt.settings.providers[provider.name].limits
     rate = limits[0].rate if limits else math.inf
-    with Pages(partial(wait_and_fetch, provider, until=until), may_begin, rate) as feed:
+    with Pages(fetch, may_begin, rate) as feed:
         while True:
             page = read_page(rt, run, dead, provider, partial(feed.take, cursor), nudge)
             if page.more:
@@ -169,7 +173,7 @@ def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
                 return False
             cursor = page.cursor
             # A page that is fetched already is accepted as well: else its calls were made in vain.
-            if stopping() or is_over() or (time.monotonic() > until and not feed.has(cursor)):
+            if stopping() or is_over() or (overtime.is_over() and not feed.has(cursor)):
                 return True
 
 

@@ -50,7 +50,7 @@ BENCHES: Final = {
     "reading": Bench(
         "Records fetched, normalized and accepted/s of each kind, beside a loop that only fetches.", 5_000, 5, 300
     ),
-    "far": Bench("Calls/s of polls behind a limit, at a provider that answers late.", 200, 3, 60, "Calls in each run."),
+    "far": Bench("Calls/s of polls behind a limit, at a provider that answers late.", 400, 3, 60, "Calls in each run."),
     "bulk": Bench("Orders into RetailCRM behind its limit, 50 in a call beside one by one.", 50_000, 1, 2_000),
     "backlog": Bench("Many orders read from RetailCRM behind its limit.", 50_000, 1, 2_000),
     "cpu": Bench("What the processor time of an order is spent on.", 10_000, 3, 1_000),

@@ -12,6 +12,7 @@ from schemas.changes import Changes
 from support.fake_runtime import Bulky, Editable, FakeRuntime, Shop, Slow, Warehouse
 from support.forgetting import Rewind, forgotten
 from support.orders import order
+from tasks.overtime import Overtime
 from worker.errors import LeaseLost
 from worker.store.orders.delivery import Delivery
 from worker.store.orders.drains import Outcome
@@ -61,7 +62,7 @@ def test_no_order_is_lost_or_created_twice_if_redis_forgets(
     """The drain that is concerned ends after its first claim, or goes on."""
     rt = runtime_of(redis, kind())
     if ends:
-        monkeypatch.setattr(tasks.deliver, "_extend", lambda *_: 0.0)
+        monkeypatch.setattr(Overtime, "is_over", lambda _: True)
     with forgotten(redis, script):
         deliver(rt)
     for _ in range(6):

@@ -306,6 +306,16 @@ def test_a_poll_frees_its_process_when_its_time_is_up_and_continues_later(rt: Fa
     assert "poll" in read_work(rt.redis, ["shop"])["shop"]
 
 
+@pytest.mark.parametrize(("crowded", "pages"), [(True, 1), (False, 2)])
+def test_a_poll_continues_while_no_other_work_waits_for_its_process(
+    rt: FakeRuntime, *, crowded: bool, pages: int
+) -> None:
+    rt.crowded = crowded
+    rt.set_clocks(poll=-1.0)
+    poll(rt)
+    assert len(rt.shop.asked) == pages
+
+
 def test_the_sweep_wakes_lanes_with_work_and_interrupted_polls(rt: FakeRuntime) -> None:
     rt.set_clocks(poll=-1.0)
     poll(rt)
