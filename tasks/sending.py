@@ -157,9 +157,11 @@ class Sending:
             self._note_claim(now, found=False)
             return busy
         self._settle()
+        # The calls of a target that has become faster are fewer from now on, whatever was granted before.
         needed = min(self._calls.width, self._calls.under_way + self._count_waiting(target))
+        needed = max(self._calls.under_way, min(needed, width))
         claims = self._drain.claim(most, width=width, needed=needed)
-        self._calls.width = self._drain.width
+        self._calls.width = min(self._drain.width, width)
         self._note_claim(now, found=bool(claims))
         self._add(target, claims, now)
         return busy or bool(claims)

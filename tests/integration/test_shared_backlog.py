@@ -46,6 +46,17 @@ class Measured(Pace):
         return self._stock
 
 
+class Quickened(Measured):
+    """A pace of which one call at a time is enough after twenty calls."""
+
+    _noted = 0
+
+    def note(self, calls: Sequence[float], attempt: float) -> None:
+        self._noted += 1
+        if self._noted > 20:
+            self._width = 1
+
+
 @dataclass
 class Far(Warehouse):
     """A target whose calls are under way until `together` of them are, or for `patience` seconds."""
@@ -111,6 +122,16 @@ def test_the_drains_of_a_lane_make_no_more_calls_at_once_than_its_concurrency(re
     tasks.deliver.deliver(rt, "t", rt.nudge)
     assert created(rt) == [str(n) for n in range(20)]
     assert far.most <= concurrency
+
+
+def test_a_target_that_became_fast_is_called_without_threads_while_many_orders_wait(redis: Redis) -> None:
+    callers: list[threading.Thread] = []
+    rt = runtime_of(redis, Far(together=8, before_end=lambda _: callers.append(threading.current_thread())), 200)
+    rt.lanes["t"].pace = Quickened(8, 50)
+    tasks.deliver.deliver(rt, "t", rt.nudge)
+    assert len(created(rt)) == 200
+    assert threading.main_thread() not in callers[8:20]
+    assert set(callers[100:150]) == {threading.main_thread()}
 
 
 def test_a_drain_takes_the_calls_that_the_others_leave(redis: Redis) -> None:

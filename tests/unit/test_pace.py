@@ -40,6 +40,23 @@ def test_without_a_limit_a_process_makes_as_many_as_it_can() -> None:
     assert pace_of(0.0005).width(0.0) == 1, "a target that is near needs no threads"
 
 
+def test_a_busy_processor_does_not_make_a_near_target_far() -> None:
+    pace = pace_of(0.0005)
+    for late in (0.02, 0.01, 0.004):
+        pace.note([late], late)
+        for _ in range(8):
+            pace.note([0.0005], 0.0005)
+        assert pace.width(0.0) == 1
+
+
+def test_a_target_that_is_near_for_most_orders_and_far_for_some_is_far() -> None:
+    pace = Pace()
+    for _ in range(10):
+        for seconds in (0.0005, 0.0005, 0.3):
+            pace.note([seconds], seconds)
+    assert pace.width(0.0) > 30
+
+
 @pytest.mark.parametrize("interval", [0.0, 0.1])
 def test_the_first_order_goes_alone(interval: float) -> None:
     pace = Pace()

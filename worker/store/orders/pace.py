@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from statistics import median_low
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -10,6 +12,14 @@ if TYPE_CHECKING:
 
 #: Seconds from one call to the next of a process without a limit: it hardly makes more than 500 calls in a second.
 _SHORTEST: Final = 0.002
+#: Without a limit: seconds of most calls up to which a process makes them one after the other. Threads would only take
+#: turns at the processor, and each turn costs as much as a quarter of a call.
+_NEAR: Final = 0.002
+#: Seconds of calls on average from which on that does not count, however short most of them are.
+_FAR: Final = 0.005
+#: The number of calls of which most have to be short. Some are not: the first one connects, and a process has to wait
+#: for a busy processor.
+_RECENT: Final = 15
 #: The part of a call that a new measurement counts for.
 _NEWEST: Final = 0.125
 #: How much longer than on average calls may take before the limit is not used up.
@@ -24,6 +34,7 @@ class Pace:
     def __init__(self) -> None:
         #: Seconds of one HTTP call, without what it waited for the limit; None before the first one.
         self._call: float | None = None
+        self._recent: deque[float] = deque(maxlen=_RECENT)
         #: Seconds of one attempt, which may make several calls, with everything.
         self._attempt = 0.0
         #: Whether the target makes HTTP calls: then what took none tells nothing of them.
@@ -36,15 +47,20 @@ class Pace:
             return
         for seconds in calls or (attempt,):
             self._call = seconds if self._call is None else self._call + (seconds - self._call) * _NEWEST
+            self._recent.append(seconds)
         # One that takes longer than those before may be the first of many.
         self._attempt = max(attempt, self._attempt + (attempt - self._attempt) * _NEWEST)
 
     def width(self, interval: float) -> int:
         """Return how many calls have to be under way for one to begin every `interval` seconds (0: no limit)."""
-        interval = max(interval, _SHORTEST)
-        if self._call is None or self._call < interval / 2:
+        if self._call is None or (self._is_near if interval < _SHORTEST else self._call < interval / 2):
             return 1
-        return math.ceil(self._call * _RESERVE / interval) + 1
+        return math.ceil(self._call * _RESERVE / max(interval, _SHORTEST)) + 1
+
+    @property
+    def _is_near(self) -> bool:
+        """Whether the calls are so short that threads would only take turns at the processor."""
+        return self._call is not None and self._call < _FAR and median_low(self._recent) < _NEAR
 
     def stock(self, interval: float, width: int) -> float:
         """Return how many attempts begin in `SHARE` seconds, if `width` are made at once."""
