@@ -9,18 +9,18 @@ from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ConfigDict
+import msgspec
 
 from schemas.countries import country_code
 from schemas.minor_units import to_unit
 from schemas.receiver import contact_of, given_names, receiver_of
 from schemas.remarks import is_email, is_phone, remarks
-from schemas.values import Money, Number
+from schemas.values import usual_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from schemas.order import Line, Order
+    from schemas.order import Address, Line, Order
 
 #: The parts of an address that Dropday requires.
 _REQUIRED: Final = ("first_name", "last_name", "address1", "postcode", "city", "country")
@@ -34,13 +34,14 @@ _NOTED: Final = (
 )  # fmt: skip
 
 
-class Request(BaseModel):
-    """A part of a request. A key without a value is left out."""
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a request. A key without a value is left out.
 
-    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
+    Its values are those of an order, which was validated when it was read.
+    """
 
 
-class Receiver(Request):
+class Receiver(Request, frozen=True, kw_only=True):
     """The receiver of the goods; `address1` is street and number."""
 
     first_name: str | None = None
@@ -55,44 +56,44 @@ class Receiver(Request):
     phone: str | None = None
 
 
-class Shipping(Request):
+class Shipping(Request, frozen=True, kw_only=True):
     """The requested shipping: `name` is the carrier; `delivery_date` is written DD-MM-YYYY."""
 
     name: str | None = None
     description: str | None = None
-    cost: Money
+    cost: Decimal
     note: str | None = None
     delivery_date: str | None = None
 
 
-class Product(Request):
+class Product(Request, frozen=True, kw_only=True):
     """One line. `price` is for one piece before discounts: the total of the order has them."""
 
     external_id: str
     ean13: str | None = None
     name: str
     reference: str | None = None
-    quantity: Number
-    stock_quantity: Number | None = None
-    price: Money
-    purchase_price: Money | None = None
+    quantity: Decimal
+    stock_quantity: Decimal | None = None
+    price: Decimal
+    purchase_price: Decimal | None = None
     image_url: str | None = None
     brand: str | None = None
     category: str | None = None
     supplier: str | None = None
     #: In kilograms. The docs do not name it; the plugin for PrestaShop sends it.
-    weight: Number | None = None
+    weight: Decimal | None = None
     custom: dict[str, Any] | None = None
 
 
-class OrderRequest(Request):
+class OrderRequest(Request, frozen=True, kw_only=True):
     """`POST /orders`. The cost of shipping is sent in its old and in its new place, 0 if nothing is known."""
 
     external_id: str
     source: str
     test: bool
-    total: Money
-    shipping_cost: Money
+    total: Decimal
+    shipping_cost: Decimal
     email: str | None = None
     shipping_address: Receiver
     shipping: Shipping
@@ -102,7 +103,8 @@ class OrderRequest(Request):
 
     def body(self) -> dict[str, Any]:
         """Return the body, with exact amounts and without unknown fields."""
-        return self.model_dump(exclude_none=True)
+        document: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(Decimal,))
+        return document
 
     def missing(self) -> list[str]:
         """Return the required fields that a placeholder can stand in."""
@@ -121,15 +123,15 @@ class OrderRequest(Request):
     def filled(self, placeholder: str) -> OrderRequest:
         """Return the request with `placeholder` in the required parts of the address that are missing."""
         to = self.shipping_address
-        filled = to.model_copy(update={name: getattr(to, name) or placeholder for name in _REQUIRED})
-        return self.model_copy(update={"shipping_address": filled})
+        filled = msgspec.structs.replace(to, **{name: getattr(to, name) or placeholder for name in _REQUIRED})
+        return msgspec.structs.replace(self, shipping_address=filled)
 
     @classmethod
     def of(
         cls, order: Order, reference: str, *, source: str, test: bool, country: Callable[[str], str]
     ) -> OrderRequest:
         """Return the request for an order; `country` writes a country as the account expects it."""
-        email = contact_of(order).email
+        to = receiver_of(order, named=True)
         cost = order.totals.shipping or Decimal(0)
         lines = [line for line in order.lines if line.quantity]  # a line with the quantity 0 has no goods
         return cls(
@@ -138,8 +140,8 @@ class OrderRequest(Request):
             test=test,
             total=total_of(order),
             shipping_cost=cost,
-            email=email if is_email(email) else None,
-            shipping_address=_receiver(order, country),
+            email=to.email if is_email(to.email) else None,
+            shipping_address=_receiver(to, country),
             shipping=shipping_of(order),
             products=tuple(map(_product, lines, ids_of(lines))),
             custom=_custom(order) or None,
@@ -148,11 +150,14 @@ class OrderRequest(Request):
 
 def total_of(order: Order) -> Decimal:
     """Return what the customer pays. A calculated total is rounded to what can be paid."""
-    return order.grand_total if order.totals.grand is not None else to_unit(order.grand_total, order.currency)
+    if order.totals.grand is not None:
+        return order.totals.grand
+    total = to_unit(order.grand_total, order.currency)
+    plain = usual_number(total)
+    return total if plain is None else plain
 
 
-def _receiver(order: Order, country: Callable[[str], str]) -> Receiver:
-    to = receiver_of(order, named=True)
+def _receiver(to: Address, country: Callable[[str], str]) -> Receiver:
     return Receiver(
         first_name=given_names(to),
         last_name=to.last_name,
@@ -223,10 +228,9 @@ def _product(line: Line, external_id: str) -> Product:
     """Return the product of a line. Its `stock_quantity` comes from the line's `custom`: a line has no such field."""
     custom = {**line.custom, **_chosen(line), **_extras(line)}
     stock = custom.get("stock_quantity")
-    if isinstance(stock, int | Decimal) and not isinstance(stock, bool):
+    stock = None if isinstance(stock, str) else usual_number(stock)
+    if stock is not None:
         del custom["stock_quantity"]
-    else:
-        stock = None
     return Product(
         external_id=external_id,
         ean13=line.ean if line.ean and _EAN.fullmatch(line.ean) else None,

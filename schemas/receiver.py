@@ -57,9 +57,11 @@ def contact_of(order: Order) -> Contact:
 
 
 def _contact(people: Sequence[Person]) -> Contact:
-    second = _first([person.phone2 for person in people])
-    phone = _first([person.phone for person in people]) or second
-    return Contact(phone, second if second != phone else None, _first([person.email for person in people]))
+    phone, second, email = None, None, None
+    for person in people:
+        phone, second, email = phone or person.phone, second or person.phone2, email or person.email
+    phone = phone or second
+    return Contact(phone or None, (second or None) if second != phone else None, email or None)
 
 
 def full_name(person: Person) -> str | None:
@@ -92,11 +94,10 @@ def _is_same(person: Person, other: Person) -> bool:
 def _completed(person: Person, people: Iterable[Person]) -> Names:
     """Return the names of a person. What is missing is taken from where the same person stands with more names."""
     same = [person, *(other for other in people if _is_same(person, other))]
-    return (
-        _first([each.first_name for each in same]),
-        _first([each.middle_name for each in same]),
-        _first([each.last_name for each in same]),
-    )
+    first, middle, last = None, None, None
+    for each in same:
+        first, middle, last = first or each.first_name, middle or each.middle_name, last or each.last_name
+    return first or None, middle or None, last or None
 
 
 def _required(person: Person, people: list[Person]) -> Names:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import asdict
 
 from schemas import dropday_request, ordercloud_mark, ordercloud_place, retailcrm_request
 from schemas.countries import country_name
@@ -24,7 +25,8 @@ PLACE: Final = {"street1": "Main St 1", "city": "Utrecht", "postal_code": "3511A
 
 def dropday(order: Order) -> Any:
     request = dropday_request.OrderRequest.of(order, "R", source="shop", test=False, country=str)
-    return request.model_dump(mode="json")
+    parts = {name: asdict(getattr(request, name)) for name in ("shipping_address", "shipping")}
+    return asdict(request) | parts | {"products": [asdict(product) for product in request.products]}
 
 
 def retailcrm(order: Order) -> Any:
