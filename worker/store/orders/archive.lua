@@ -58,12 +58,13 @@ local function write_archived(prefix, key, archived)
   local values = {shorten(archived.version), shorten(archived.fingerprint), shorten(archived.done), shorten(archived.target_id),
     reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields or marks and '', marks, corrected, ties}
   local packed = cmsgpack.pack(unpack(values))
-  local pieces = math.ceil(#packed / PIECE)
-  redis.call('HSET', hash, field, string.sub(packed, 1, PIECE))
-  for n = 2, pieces do
-    redis.call('HSET', hash, field .. '\1' .. n, string.sub(packed, (n - 1) * PIECE + 1, n * PIECE))
+  local pieces = {field, string.sub(packed, 1, PIECE)}
+  local n = 2
+  while (n - 1) * PIECE < #packed do
+    pieces[2 * n - 1], pieces[2 * n] = field .. '\1' .. n, string.sub(packed, (n - 1) * PIECE + 1, n * PIECE)
+    n = n + 1
   end
-  local n = pieces + 1
+  redis.call('HSET', hash, unpack(pieces))
   while redis.call('HDEL', hash, field .. '\1' .. n) == 1 do n = n + 1 end
 end
 
@@ -113,8 +114,11 @@ local function read_history(prefix, archived)
   return history[1], history[2] or nil, history[3] or nil, history[4] == true and archived.fingerprint or lengthen(history[4])
 end
 
--- Append a history to the current page of its target; return the page and the index in it.
-local function append_history(prefix, history)
+-- The current page of each target to which this script has appended, and its length.
+local current_pages = {}
+
+-- Return the current page of a target: the next one if the last one is full.
+local function read_current_page(prefix)
   local pages = 'intake:histories:' .. string.sub(prefix, 14, -2)
   local current = redis.call('HMGET', pages, 'page', 'day')
   local page, day = tonumber(current[1] or 0), math.floor(ledger_time()[1] * 1000 / DAY)
@@ -123,14 +127,22 @@ local function append_history(prefix, history)
     page = page + 1
     redis.call('HSET', pages, 'page', page, 'day', day)
   end
+  return page
+end
+
+-- Append a history to the current page of its target; return the page and the index in it.
+local function append_history(prefix, history)
+  local current = current_pages[prefix]
+  local is_new = not current or current[2] >= PAGE
+  local page = is_new and read_current_page(prefix) or current[1]
   local length = redis.call('RPUSH', page_key(prefix, page), cmsgpack.pack(history))
-  redis.call('PEXPIRE', page_key(prefix, page), KEEP)
+  if is_new then redis.call('PEXPIRE', page_key(prefix, page), KEEP) end
+  current_pages[prefix] = {page, length}
   return page, length - 1
 end
 
 -- Archive a delivered or withdrawn order that is on no lane; delete its payload.
 local function archive(prefix, key, payloads, histories)
-  redis.call('DEL', payloads .. key)
   local record = prefix .. key
   local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent', 'sent_fields', 'state', 'stop',
     'requested', 'corrected', 'ties')
@@ -141,7 +153,7 @@ local function archive(prefix, key, payloads, histories)
   archived.page, archived.index = append_history(prefix, {lines, live[6], live[7], live[8] == live[2] or shorten(live[8])})
   write_archived(prefix, key, archived)
   note_archived_id(prefix, key, archived.target_id)
-  redis.call('DEL', record, histories .. key)
+  redis.call('DEL', record, histories .. key, payloads .. key)
 end
 
 -- Make an archived order live again, with its record and its history. The caller then moves the order or archives it again.

@@ -6,14 +6,18 @@
 -- "t<tenths of a second, rounded to two digits> …": the number of deliveries that took so long. The hash intake:hours:TARGET:<day> has "in HOUR" and "out HOUR" of
 -- all providers, and expires after 15 days.
 
+-- The time of the script, and the keys and the hour of that time.
+local day_at, counters, hours, hour
+
 local function tally(now, key, name)
-  local target, day = string.sub(lane, 13), string.format('%.0f', math.floor(now / 86400000))
+  if now ~= day_at then
+    local of_day = string.sub(lane, 13) .. ':' .. string.format('%.0f', math.floor(now / 86400000))
+    counters, hours = 'intake:day:' .. of_day, 'intake:hours:' .. of_day
+    day_at, hour = now, string.format('%.0f', math.floor(now % 86400000 / 3600000))
+  end
   if name == 'in' or name == 'out' then
-    local hours = 'intake:hours:' .. target .. ':' .. day
-    local hour = string.format('%.0f', math.floor(now % 86400000 / 3600000))
     if redis.call('HINCRBY', hours, name .. ' ' .. hour, 1) == 1 then redis.call('PEXPIRE', hours, 1296000000) end
   end
-  local counters = 'intake:day:' .. target .. ':' .. day
   if redis.call('HINCRBY', counters, name .. ' ' .. string.match(key, '^[^:]*'), 1) > 1 then return end
   redis.call('PEXPIRE', counters, 34560000000)
   -- When counting began: earlier days had orders, too.

@@ -29,7 +29,11 @@ breaker = tonumber(breaker)
 local function count(name) redis.call('HINCRBY', lane, name, 1) end
 
 -- The target is available: the breaker closes.
-local function note_response() redis.call('HDEL', lane, 'failures', 'closed_until', 'closings', 'probe') end
+local responded = false
+local function note_response()
+  if not responded then redis.call('HDEL', lane, 'failures', 'closed_until', 'closings', 'probe') end
+  responded = true
+end
 
 -- include log.lua
 
@@ -85,24 +89,23 @@ end
 
 -- Keep what is known, field by field, of what the target has. What existed, or was taken in before, may be older than what was tried now. An update whose
 -- intention Redis forgot leaves nothing known.
-local function remember(record, outcome)
-  local tried = redis.call('HGET', record, 'tried_fields')
+local function remember(record, outcome, tried, has_step)
   if not tried and outcome == 'updated' then redis.call('HDEL', record, 'sent_fields') end
-  if tried and outcome ~= 'existed' and redis.call('HEXISTS', record, 'step') == 0 then redis.call('HSET', record, 'sent_fields', tried) end
-  redis.call('HDEL', record, 'tried_fields')
+  if tried and outcome ~= 'existed' and not has_step then redis.call('HSET', record, 'sent_fields', tried) end
 end
 
-local function deliver(key, record, outcome, target_id, fingerprint)
+-- `known` are the fields that `settle` read.
+local function deliver(key, record, outcome, target_id, fingerprint, known)
   local is_change = outcome == 'updated' or outcome == 'cancelled'
-  if not is_change then observe_duration(redis.call('HGET', record, 'seen')) end
-  remember(record, outcome)
+  if not is_change then observe_duration(known.seen) end
+  remember(record, outcome, known.tried_fields, known.step)
   -- An order that is found although it is left out is there as it was before that.
-  local changed = redis.call('HDEL', record, 'left_out') == 1 or has_changed(record, fingerprint)
+  local changed = known.left_out or known.fingerprint ~= fingerprint
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
-  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'died', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
+  redis.call('HDEL', record, 'tried_fields', 'left_out', 'drain', 'tries', 'lost', 'died', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
   log(key, (is_change and outcome .. ' ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
-  if is_change then tally(now, key, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
+  if is_change then tally(now, key, outcome) else tally_out(now, key, known.seen) end
   note_response()
   if outcome == 'cancelled' then leave_target(key) end
   if changed then
@@ -127,6 +130,7 @@ local function count_failure(record, outcome, code)
   local tolerated = code == 'misdirected' and 1 or breaker
   if outcome == 'retry_uncounted' then return tonumber(redis.call('HGET', lane, 'failures') or 0) > tolerated end
   local failures = redis.call('HINCRBY', lane, 'failures', 1)
+  responded = false
   if failures == breaker or (failures > breaker and redis.call('HGET', lane, 'probe') == redis.call('HGET', record, 'drain')) then
     local wait = math.min(60000, 500 * 2 ^ math.min(redis.call('HINCRBY', lane, 'closings', 1), 10))
     redis.call('HSET', lane, 'closed_until', string.format('%.0f', now + wait))
@@ -166,19 +170,19 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
     redis.call('HDEL', record, 'tried_fields')
     outcome = 'cancelled'
   end
+  local read = redis.call('HMGET', record, 'place', 'step', 'tried', 'seen', 'tried_fields', 'left_out', 'fingerprint')
+  local known = {place = read[1], step = read[2], tried = read[3], seen = read[4], tried_fields = read[5], left_out = read[6], fingerprint = read[7]}
   if place ~= '' then
     redis.call('HSET', record, 'place', stamp .. ' ' .. place)
     if string.match(place, '^create ') then redis.call('HDEL', record, 'uncertain') end
-  elseif outcome ~= 'release' then -- what was not attempted continues where it would have
+  elseif known.place and outcome ~= 'release' then -- what was not attempted continues where it would have
     redis.call('HDEL', record, 'place')
   end
   if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end
   -- An order that existed already, or was taken in before, has the content that was sent first.
-  if outcome == 'existed' or redis.call('HEXISTS', record, 'step') == 1 then
-    fingerprint = redis.call('HGET', record, 'tried') or fingerprint
-  end
+  if outcome == 'existed' or known.step then fingerprint = known.tried or fingerprint end
   if outcome == 'delivered' or outcome == 'existed' or outcome == 'updated' or outcome == 'cancelled' then
-    return deliver(key, record, outcome, extra, fingerprint)
+    return deliver(key, record, outcome, extra, fingerprint, known)
   elseif outcome == 'pending' then
     note_response()
     if redis.call('HGET', record, 'step') ~= extra then
