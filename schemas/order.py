@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import to_json
 
+from schemas.building import EXACT, TEXT_LISTS, build
 from schemas.values import Country, CurrencyCode, Day, Id, Moment, Money, Number, TimeOfDay, clean, clean_deep
 
 #: The default of a field with a factory: copying a default, as pydantic does, takes four times as long.
@@ -21,6 +22,14 @@ class Part(BaseModel):
 
     model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
+    def __init__(self, /, **data: Any) -> None:
+        """Build a part from usual values; any other is read or refused by pydantic."""
+        if not build(self, data):
+            super().__init__(**data)
+
+    # Pydantic calls an `__init__` for each part that it reads, unless it is marked as its own.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     @model_validator(mode="before")
     @classmethod
     def _clean(cls, data: Any) -> Any:
@@ -28,17 +37,15 @@ class Part(BaseModel):
         if not isinstance(data, dict):
             return data
         cleaned = {
-            key: value if type(value) is not str or key in _EXACT else clean(value) for key, value in data.items()
+            key: value if type(value) is not str or key in EXACT else clean(value) for key, value in data.items()
         }
         for key in _LISTS.intersection(cleaned):
             cleaned[key] = clean_deep(cleaned[key]) if key == "custom" else _texts(cleaned[key])
         return cleaned
 
 
-#: The ids of an order, which are compared exactly: they are never changed, not even by a blank.
-_EXACT: Final = frozenset({"provider", "external_id", "source_id"})
-#: The fields with texts inside, and of these the lists of texts.
-_LISTS: Final = frozenset({"custom", "tags", "discount_codes"})
+#: The fields with texts inside.
+_LISTS: Final = TEXT_LISTS | {"custom"}
 
 
 def _texts(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar, ge
 
 import msgspec
 
+from schemas.building import fill
 from schemas.order import Order, Part, Status
 from schemas.values import Moment, Money
 
@@ -54,11 +55,8 @@ def _build(kind: type[P], document: Mapping[str, Any]) -> P:
     for name, make in plan.made:
         if name not in document:
             values[name] = make()
-    part, write = kind.__new__(kind), object.__setattr__
-    write(part, "__dict__", values)
-    write(part, "__pydantic_fields_set__", set(document))
-    write(part, "__pydantic_extra__", None)
-    write(part, "__pydantic_private__", None)
+    part = kind.__new__(kind)
+    fill(part, values, set(document))
     return part
 
 
