@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from schemas.order import Status
 from worker.errors import Malformed, PermanentError, StoreFrozen, StoreFull
 from worker.inbox.record import isolated
-from worker.settings.references import former_references, shared_with
+from worker.settings.references import former_references, shared_with, stands_alone
 from worker.settings.routes import route_since
 from worker.store.feeds.left_out import LeftOutOrder
 from worker.store.redis.connection import ERRORS, refuses_values
@@ -221,6 +221,8 @@ class Way(NamedTuple):
     #: The routes between the two, and all routes into the target.
     routes: list[Route]
     into: list[Route]
+    #: No order of these routes can have the reference of another one.
+    alone: bool
     #: Former templates of the reference.
     former: Sequence[Template]
     encode: Callable[[str], str]
@@ -230,18 +232,16 @@ class Way(NamedTuple):
 def ways_of(rt: Adapters, provider: str) -> list[Way]:
     """Return the way to each target that a route names for the provider."""
     settings = rt.settings
-    routes: list[Route] = [route for route in settings.routes if route.source == provider]
-    return [
-        Way(
-            target,
-            [route for route in routes if target in route.targets],
-            [route for route in settings.all_routes if target in route.targets],
-            settings.templates.get((provider, target), ())[1:],
-            partial(encode, alphabet=rt.targets[target].alphabet, longest=rt.targets[target].longest),
-            settings.start_of(provider),
+    ways: list[Way] = []
+    for target in settings.targets_of(provider):
+        into = [route for route in settings.all_routes if target in route.targets]
+        routes = [route for route in settings.routes if route.source == provider and target in route.targets]
+        former = settings.templates.get((provider, target), ())[1:]
+        write = partial(encode, alphabet=rt.targets[target].alphabet, longest=rt.targets[target].longest)
+        ways.append(
+            Way(target, routes, into, stands_alone(routes[0], into), former, write, settings.start_of(provider))
         )
-        for target in dict.fromkeys(name for route in routes for name in route.targets)
-    ]
+    return ways
 
 
 def route_order(
@@ -255,7 +255,7 @@ def route_order(
     for way in ways_of(rt, order.provider) if ways is None else ways:
         try:
             delivery = route_since(way.start, way.routes, order, way.encode)
-            if shared := shared_with(way.routes[0], order, way.into):
+            if not way.alone and (shared := shared_with(way.routes[0], order, way.into)):
                 delivery = replace(delivery, shared=shared)
             if way.former:
                 former = former_references(way.routes[0], order, way.former, way.encode)

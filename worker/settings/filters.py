@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 from pydantic import BeforeValidator
@@ -40,12 +41,18 @@ class OrderFilter(Table):
     tag: _Texts = ()
     test: bool | None = None
 
+    @cached_property
+    def _names_any(self) -> bool:
+        return any(value not in {(), None} for value in self.__dict__.values())
+
     def matches(self, order: Order, *, status: bool = True) -> bool:
         """Return whether the order passes; without `status`, whether it would with another status."""
         return self.mismatch(order, status=status) is None
 
     def mismatch(self, order: Order, *, status: bool = True) -> LeftOut | None:
         """Return the first key that the order does not match; None if the order passes (see `matches`)."""
+        if not self._names_any:
+            return None
         fields: tuple[tuple[str, tuple[str, ...], tuple[str | None, ...]], ...] = (
             ("status", self.status if status else (), (order.status,)),
             ("status_raw", self.status_raw if status else (), (order.status_raw,)),

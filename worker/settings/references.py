@@ -50,6 +50,11 @@ def external_id_in(route: Route, reference: str) -> str:
     return reference[len(start) : len(reference) - len(end)]
 
 
+def stands_alone(route: Route, routes: Iterable[Route]) -> bool:
+    """Return whether no other order can have a reference of the route: each of the `routes` makes it as this one."""
+    return is_unique(route) and all((each.source, each.reference) == (route.source, route.reference) for each in routes)
+
+
 def shared_with(route: Route, order: Order, routes: Iterable[Route]) -> str:
     """Return which other orders could have the reference of the order, as `owner.lua` takes it; "" if none can.
 
@@ -58,12 +63,12 @@ def shared_with(route: Route, order: Order, routes: Iterable[Route]) -> str:
         order: The order.
         routes: All routes into the target, also those by which orders were created before.
     """
+    known = list(routes)
+    if stands_alone(route, known):
+        return ""
     try:
         reference = route.reference_of(order)
     except Rejected:
-        return ""
-    known = list(routes)
-    if is_unique(route) and all((each.source, each.reference) == (route.source, route.reference) for each in known):
         return ""
     rivals = (f"{each.source}:{external_id_in(each, reference)}" for each in known)
     keys = dict.fromkeys(key for key in rivals if not key.endswith(":") and key != order.key)

@@ -169,7 +169,7 @@ def route_to(routes: Sequence[Route], order: Order, encode: Callable[[str], str]
         reference = encode(route.reference_of(order))
         if isinstance(outcome, Hold):
             return _held(order, reference, outcome)
-        if rule := route.withheld(outcome):
+        if outcome is not order and (rule := route.withheld(outcome)):
             return Delivery(outcome, reference, left_out=f"by its transform, {rule.reason}", rule=rule.rule)
         return Delivery(outcome, reference)
     return _left_out(routes, order, encode, skipped)

@@ -124,7 +124,9 @@ class Delivery:
             raise Malformed(f"its reference is too long: {len(self.reference)} characters, of {LONGEST_REFERENCE}")
         # Decimal strings sort like the numbers they are if shorter ones sort first.
         version = str(order.version or 0)
-        content_values = order.key, self.reference, self.fingerprint, version, self.written.text
+        written = self.written
+        fingerprint = self.fingerprint if self.hold or self.corrections else written.fingerprint
+        content_values = order.key, self.reference, fingerprint, version, written.text
         left_out = self.left_out, stop(order), successor(order)
         former = json.dumps(self.former) if self.former else ""
         placed = round(order.ordered_at.timestamp() * 1000)

@@ -71,5 +71,7 @@ class Numbers:
 
 def plain(number: str) -> str:
     """Return a number as it is compared: without "#" before it, spaces around it, and the case of its letters."""
+    if number.isascii() and number.isprintable():  # as most are: what follows takes ten times as long
+        return number.lower().strip().lstrip("#").lstrip()[:_LONGEST]
     text = unicodedata.normalize("NFKC", number.encode("utf-8", "replace").decode()).casefold()
     return "".join(filter(str.isprintable, text)).strip().lstrip("#").lstrip()[:_LONGEST]
