@@ -21,9 +21,6 @@ M = TypeVar("M", bound=BaseModel)
 #: The way to a value in a record: keys of objects, and positions in lists.
 Path = tuple[str | int, ...]
 
-#: Stands for the model of an entry that no field reads.
-_UNREAD: Final = BaseModel
-
 #: Marks the type of a field that an order would be wrong without: `Annotated[bool | None, ESSENTIAL]`.
 ESSENTIAL: Final = "essential"
 
@@ -161,15 +158,19 @@ def _says(value: Any) -> bool:
 
 def _unknown(model: type[BaseModel], raw: Mapping[Any, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    part_of = _parts(model).get
-    for key, value in raw.items():
-        part = part_of(key, _UNREAD)
-        if part is None or value is None:
-            continue
-        rest = value if part is _UNREAD else _rest(part, value)
-        if rest or (rest is not None and _says(rest)):
+    parts, leaves = _parts(model), _leaves(model)
+    for key in [key for key in raw if key not in leaves]:
+        part, value = parts.get(key), raw[key]
+        rest = value if part is None else _rest(part, value)
+        if rest or _says(rest):
             result[key if type(key) is str else str(key)] = rest
     return result
+
+
+@cache
+def _leaves(model: type[BaseModel]) -> frozenset[str]:
+    """Return the names of the fields that read all of a value."""
+    return frozenset(name for name, part in _parts(model).items() if part is None)
 
 
 @cache
