@@ -225,7 +225,7 @@ def _set_switch_interval(**_: object) -> None:
 
 
 @signals.worker_before_create_process.connect
-def _share_memory(**_: object) -> None:
+def share_memory(**_: object) -> None:
     """Build the models, and keep the collector off what exists: it writes into each object, so no page stays shared."""
     import_module("worker.http.connection")  # which a command that calls no account does not need
     complete_models()

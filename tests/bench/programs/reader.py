@@ -1,7 +1,8 @@
 """Read one page of the provider `shop` repeatedly, either completely or only its HTTP requests.
 
 `python -m bench.programs.reader PAGES LANE` with $INTAKE_CONFIG fetches the page, normalizes it and accepts it into a
-ledger that grows: each page brings new orders, with ids of its own. LANE is "few", if the orders of a page are gone
+ledger that grows, as a poll does: with the log at level info in a file, and the garbage collector as a worker sets it.
+Each page brings new orders, with ids of its own. LANE is "few", if the orders of a page are gone
 from the lane when the next one comes, or "many", if all of them wait. `python -m bench.programs.reader PAGES URL FILE`
 only sends the requests of that page (the keys of FILE) with one `requests.Session` and parses each response with
 `json.loads`. Both print {"records", "wall", "cpu"}, in seconds.
@@ -15,20 +16,26 @@ import time
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import requests
+import structlog
 
-from tasks.accept import accept
+from tasks.dead_records import DeadRecords
+from tasks.poll import accept_page
+from worker.app import share_memory
 from worker.http.gates import Gate, Open
-from worker.inbox.record import to_order
 from worker.runtime import Adapters, Runtime, read_settings
 from worker.store.redis import keys
+from worker.telemetry.log import configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from schemas.order import Order
     from worker.settings.accounts import Account
+    from worker.systems.provider import Record
 
 
 #: Pages that are read before the measurement, after which enough orders wait for the lane to count as long.
@@ -49,14 +56,21 @@ def complete_reader(lane: str) -> tuple[Callable[[], int], Callable[[], object]]
     rt, provider = Runtime(settings), Unlimited(settings).providers["shop"]
     rt.redis.flushall()
     start, numbers = provider.start(datetime(2020, 1, 1, tzinfo=UTC)), count(1)
+    normalize, log = provider.normalize, structlog.get_logger()
+    dead = DeadRecords(provider, lambda *_: False)
 
     def read_page() -> int:
         page, number = provider.fetch(start), next(numbers)
-        orders = [to_order(provider, record) for record in page.records]
-        # The recorded page has the same orders each time.
-        orders = [order.model_copy(update={"external_id": f"{order.external_id}-{number}"}) for order in orders]
-        counts, refused = accept(rt, orders, "poll shop", lambda *_: None)
-        if refused or counts["new"] != len(page.records):
+
+        def normalize_as_new(record: Record) -> Order:
+            """Normalize a record; the recorded page has the same ids each time."""
+            order = normalize(record)
+            return order.model_copy(update={"external_id": f"{order.external_id}-{number}"})
+
+        provider.normalize = normalize_as_new  # type: ignore[method-assign]
+        counts = accept_page(rt, dead, provider, page, lambda *_: None)
+        log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
+        if counts["malformed"] or counts["new"] != len(page.records):
             sys.exit(f"of {len(page.records)} records only {counts} were accepted")
         return len(page.records)
 
@@ -78,9 +92,8 @@ def bare_reader(url: str, file: Path) -> tuple[Callable[[], int], Callable[[], o
     return read_page, lambda: None
 
 
-def main(pages: int, first: str, *others: str) -> None:
-    """Read the page repeatedly, and print the records and the time."""
-    read_page, prepare = bare_reader(first, Path(others[0])) if others else complete_reader(first)
+def measure(read_page: Callable[[], int], prepare: Callable[[], object], pages: int) -> dict[str, float]:
+    """Read the page repeatedly, and return the records and the time."""
     for _ in range(WARM):  # opens connections, compiles models, loads scripts, fills the lane
         prepare()
         read_page()
@@ -91,7 +104,18 @@ def main(pages: int, first: str, *others: str) -> None:
         records += read_page()
         wall += time.perf_counter() - began
         cpu += time.process_time() - used
-    print(json.dumps({"records": records, "wall": wall, "cpu": cpu}))
+    return {"records": records, "wall": wall, "cpu": cpu}
+
+
+def main(pages: int, first: str, *others: str) -> None:
+    """Measure one of the two sides, and print the result."""
+    if others:
+        print(json.dumps(measure(*bare_reader(first, Path(others[0])), pages)))
+        return
+    share_memory()
+    with TemporaryFile("w", encoding="utf-8") as lines:
+        configure("info", stream=lines)
+        print(json.dumps(measure(*complete_reader(first), pages)))
 
 
 if __name__ == "__main__":
