@@ -62,6 +62,9 @@ BENCHES: Final = {
         10,
         "Pairs of accounts, at most.",
     ),
+    "rhythm": Bench(
+        "Rhythm of polls, processor time and memory with hundreds of accounts.", 300, 1, 20, "Pairs of accounts."
+    ),
     "console": Bench("Pages of the console, with few orders and with a million.", 1_000_000, 3, 20_000),
     "memory": Bench("Bytes of Redis for each order.", 1_000_000, 1, 20_000),
     "growth": Bench("Speed, and memory of a worker, while the ledger grows to a million orders.", 1_000_000, 5, 20_000),

@@ -6,13 +6,14 @@ import os
 import statistics
 import time
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from bench import harness
 from bench.figure import Figure, Measured
-from bench.sink import sink
+from bench.sink import python_target, sink
 
 if TYPE_CHECKING:
     from bench.sink import Sink
@@ -22,6 +23,8 @@ LANES = 50
 RATE = 10
 #: Workers, and threads of each. There is a thread for each drain, because a drain mostly waits for its limit.
 WORKERS, THREADS = 2, 40
+#: Seconds that the distant targets take to respond, at least, and the part of them that they may take longer.
+AWAY, JITTER = 0.1, 0.2
 #: Seconds in which all lanes must start, and seconds after that which are not counted.
 START_TIMEOUT, SETTLE = 60.0, 3.0
 _HEAD = """
@@ -42,13 +45,12 @@ url = "{url}/t{n}"
 api_key = "env:BENCH_KEY"
 account_id = "env:BENCH_KEY"
 limit = "{rate}/s"
-concurrency = 1
-"""
+{more}"""
 
 
-def _config(redis: str, url: str) -> str:
+def _config(redis: str, url: str, more: str) -> str:
     names = ", ".join(f'"t{n}"' for n in range(LANES))
-    targets = "".join(_TARGET.format(n=n, url=url, rate=RATE) for n in range(LANES))
+    targets = "".join(_TARGET.format(n=n, url=url, rate=RATE, more=more) for n in range(LANES))
     return f'{_HEAD.format(redis=redis)}{targets}\n[[routes]]\nfrom = "shop"\nto = [{names}]\n'
 
 
@@ -60,17 +62,29 @@ def _times(target: Sink) -> dict[str, list[float]]:
 
 
 def measure_use(stage: Stage) -> list[float]:
+    """Return the use of each limit in percent, with near targets and a thread for each lane."""
+    with sink(stage.home) as target:
+        return _use(stage, target, harness.threaded_commands(WORKERS, THREADS), "concurrency = 1\n")
+
+
+def measure_away(stage: Stage) -> list[float]:
+    """Return the same with distant targets and all default settings."""
+    with python_target(AWAY, AWAY * JITTER) as target:
+        return _use(stage, target, harness.default_commands())
+
+
+def _use(stage: Stage, target: Sink, commands: list[list[str]], more: str = "") -> list[float]:
     """Return the use of each limit in percent, from the start of the last lane to the end of the first."""
-    with sink(stage.home) as target, harness.configure(stage.home, _config(stage.redis, target.url)) as rt:
+    with harness.configure(stage.home, _config(stage.redis, target.url, more)) as rt:
         for n in range(LANES):
-            harness.accept_orders(rt, f"t{n}", range(stage.orders))
-        with harness.run_processes(harness.threaded_commands(WORKERS, THREADS), os.environ, stage.home):
-            until = time.monotonic() + START_TIMEOUT + 1.5 * stage.orders / RATE
-            while max((len(times) for times in _times(target).values()), default=0) < stage.orders:
-                if time.monotonic() > until:
-                    raise click.ClickException("no lane was done in time")
-                time.sleep(1)
-            times = _times(target)
+            harness.accept_orders(rt, f"t{n}", range(n * stage.orders, (n + 1) * stage.orders))
+    with harness.run_processes(commands, os.environ, stage.home):
+        until = time.monotonic() + START_TIMEOUT + 1.5 * stage.orders / RATE
+        while max((len(times) for times in _times(target).values()), default=0) < stage.orders:
+            if time.monotonic() > until:
+                raise click.ClickException("no lane was done in time")
+            time.sleep(1)
+        times = _times(target)
     if len(times) < LANES:
         raise click.ClickException(f"only {len(times)} of {LANES} lanes had begun when the first was done")
     start = max(min(lane) for lane in times.values()) + SETTLE
@@ -81,13 +95,16 @@ def measure_use(stage: Stage) -> list[float]:
 
 
 def measure(stage: Stage) -> Measured:
-    """Measure fifty lanes of 10/s on two worker processes, with orders waiting in all of them."""
-    runs = stage.alternate({"Intake": lambda: measure_use(stage)})["Intake"]
+    """Measure fifty lanes of 10/s on two worker processes, with orders waiting in all of them; then far away."""
+    results = stage.alternate({"near": partial(measure_use, stage), "away": partial(measure_away, stage)})
     note = f"{LANES} lanes of {RATE}/s, {stage.orders} orders in each, {WORKERS} workers of {THREADS} threads"
-    return Measured(
-        [
-            Figure("use of the least used limit", "%", tuple(run[0] for run in runs), goal=">= 95", note=note),
-            Figure("use of a limit, median of all", "%", tuple(map(statistics.median, runs)), goal=">= 95", note=note),
-        ],
-        {"use of each limit, %": [round(value, 1) for value in runs[-1]]},
-    )
+    away_note = f"the same, responses after {1000 * AWAY:.0f} to {1000 * AWAY * (1 + JITTER):.0f} ms, all defaults"
+    figures = []
+    for where, words, about in (("near", "", note), ("away", f", {1000 * AWAY:.0f} ms away", away_note)):
+        runs = results[where]
+        least, middle = tuple(run[0] for run in runs), tuple(map(statistics.median, runs))
+        figures += [
+            Figure(f"use of the least used limit{words}", "%", least, goal=">= 95", note=about),
+            Figure(f"use of a limit, median of all{words}", "%", middle, goal=">= 95", note=about),
+        ]
+    return Measured(figures, {"use of each limit, %": [round(value, 1) for value in results["near"][-1]]})
