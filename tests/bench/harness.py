@@ -28,6 +28,7 @@ _END_TIMEOUT = 20.0
 PAGE = 100
 _QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 _CELERY = [sys.executable, "-m", "celery", "-A"]
+_LISTEN = [sys.executable, "-m", "worker.cli", "listen"]
 
 CONFIG = """
 [redis]
@@ -87,13 +88,13 @@ def intake_commands(processes: int, *, listening: bool = False) -> list[list[str
         [*app, "worker", "--queues", "intake.upkeep", "--pool", "solo", *_QUIET, "-n", "u@%h"],
         [*app, "beat", "--scheduler", "celery.beat:Scheduler", "--pidfile", ""],
     ]
-    return [*commands, [sys.executable, "-m", "worker.cli", "listen"]] if listening else commands
+    return [*commands, _LISTEN] if listening else commands
 
 
-def default_commands() -> list[list[str]]:
+def default_commands(*, listening: bool = False) -> list[list[str]]:
     """Return the commands of Intake as its Procfile starts them: as many processes as the settings need."""
     worker = [*_CELERY, "worker.app", "worker", "--queues", "intake.poll,intake.deliver", *_QUIET, "-n", "w@%h"]
-    return [worker, *intake_commands(1)[1:]]
+    return [worker, *intake_commands(1, listening=listening)[1:]]
 
 
 def polling_commands() -> list[list[str]]:

@@ -67,7 +67,7 @@ def run_intake(stage: Stage, latency: float = 0.0) -> list[float]:
             order = json.loads(harness.make_order(number).model_dump_json(exclude_defaults=True))
             redis.lpush(INBOX, json.dumps({"v": 1, "provider": "shop", "order": order}))
 
-        with harness.run_processes(harness.intake_commands(2, listening=True), os.environ, stage.home):
+        with harness.run_processes(harness.default_commands(listening=True), os.environ, stage.home):
             return _times(target.url, send, stage.orders)
 
 
@@ -100,7 +100,7 @@ def measure(stage: Stage) -> Measured:
     }
     results = stage.alternate(sides)
     ours, theirs = results["Intake"], results["plain Celery"]
-    note = f"{stage.orders} orders in each round, one at a time, two worker processes"
+    note = f"{stage.orders} orders in each round, one at a time, all defaults; plain Celery has two processes"
     figures = []
     for share in (0.5, 0.95, 0.99):
         name = f"push to created when idle, p{round(100 * share)}"

@@ -46,6 +46,18 @@ def test_an_accepted_order_wakes_the_waiting_drain_without_a_nudge(redis: Redis,
     assert redis.keys("intake:lane:t:wa*") == []
 
 
+def test_an_accepted_order_wakes_the_waiting_drain_while_another_drain_waits_for_its_calls(
+    redis: Redis, lane: Lane
+) -> None:
+    accept(redis)
+    with lane.drain() as busy:
+        assert busy.claim(1), "its call takes long"
+        redis.set(lane.keys.waiting, 1)
+        assert not accept(redis, 2).nudge
+        redis.delete(lane.keys.waiting)
+        assert lane.wait(time.monotonic() - 1)
+
+
 def test_only_one_drain_waits_at_a_lane(redis: Redis, lane: Lane) -> None:
     redis.set("intake:lane:t:waiting", 1)
     assert not lane.wait(time.monotonic() + 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import sys
 import warnings
@@ -64,8 +65,8 @@ SWITCH_INTERVAL = 0.0005
 _COLLECT = (10_000, 10, 10)
 #: Seconds within which the tasks in the background end at a shutdown: after one call.
 FINISH_WITHIN = 60.0
-#: Most processes of one worker. Start a second worker for more.
-MOST_PROCESSES = 16
+#: Processes of a worker on a machine with few cores, and at most. Start a second worker for more.
+FEWEST, MOST_PROCESSES = 4, 16
 
 
 def _schedule(settings: Settings) -> dict[str, Any]:
@@ -95,16 +96,17 @@ def _schedule(settings: Settings) -> dict[str, Any]:
 
 
 def _processes(settings: Settings) -> int:
-    """Return the number of worker processes: one for each provider, and up to two for each target.
+    """Return the number of worker processes: at most two for each core, and one more for each pair to reconcile.
 
-    There are at most `MOST_PROCESSES`.
+    There are at most `MOST_PROCESSES`, and no more than have something to do.
 
-    Each pair to reconcile has its own process as well, because a comparison takes hours.
+    A task that waits for another system leaves its process to other tasks (`background.py`), so more processes would
+    only take memory. A comparison keeps its process for hours.
     """
-    count = len(settings.providers) + sum(min(2, target.concurrency) for target in settings.targets.values())
-    # One more, so that a backfill delays no other work.
-    count += len(settings.reconcile.pairs) + 1
-    return max(2, min(count, MOST_PROCESSES))
+    # One for each provider, up to two for each target, and one so that a backfill delays no other work.
+    busy = len(settings.providers) + sum(min(2, target.concurrency) for target in settings.targets.values()) + 1
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(2, min(min(busy, max(FEWEST, 2 * cores)) + len(settings.reconcile.pairs), MOST_PROCESSES))
 
 
 #: The number of processes in the pool of this worker; set before they are forked.
@@ -117,9 +119,12 @@ def _size_pool(conf: Any, options: dict[str, Any], **_: object) -> None:
 
 
 def has_spare_processes(settings: Settings) -> bool:
-    """Return whether this worker has a process for every account: then a drain may wait without delaying other work."""
+    """Return whether this worker has a process for every account, and another one.
+
+    Then a drain may wait for the next order without delaying other work.
+    """
     accounts = len(settings.providers) + len(settings.targets)
-    return _pool["processes"] >= accounts + len(settings.reconcile.pairs)
+    return _pool["processes"] > accounts + len(settings.reconcile.pairs)
 
 
 def configuration() -> dict[str, Any]:

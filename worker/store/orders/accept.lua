@@ -310,9 +310,10 @@ if counts.new then redis.call('HINCRBY', lane, 'new_by_' .. string.match(source,
 local live = redis.call('ZCOUNT', drains, now - lease_ms, '+inf')
 -- A drain that is busy with bulk work does not count: fresh orders do not wait for it.
 if not bulk and redis.call('ZCOUNT', due, BULK_OFFSET, '+inf') > 0 then live = 0 end
-if live == 0 and (counts.new or counts.asked or counts.revived or counts.updating) and redis.call('EXISTS', waiting) == 1 then
+-- Nor does one that waits for its calls to end: a drain that has nothing else to do is quicker.
+if (counts.new or counts.asked or counts.revived or counts.updating) and redis.call('EXISTS', waiting) == 1 then
   if redis.call('LLEN', wake) == 0 then redis.call('LPUSH', wake, '1') end
-  live = 1
+  live = math.max(live, 1)
 end
 -- include receipt.lua
 return {live, results, redis.call('ZCARD', due)}
