@@ -89,7 +89,7 @@ def assert_named(configured: Configured, url: str, name: str) -> None:
     words = f"{STATES[name].sentence}. {STATES[name].remedy}"
     status = intake("status")
     assert words in status.output + status.stderr or _shows(name, intake("status", "--json").output)
-    assert "Nothing needs you" not in status.output
+    assert "Nothing needs attention" not in status.output
     health = intake("health", "--ready")
     assert (health.exit_code, health.output.strip()) == (1, f"error: {words}")
     check = intake("check", "--json")

@@ -153,7 +153,7 @@ def test_status_of_many_failures_fits_on_one_screen(rt: Runtime, redis: Redis) -
     lines = console.export_text().rstrip().splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 100
-    assert "need you" in lines[1]
+    assert "need attention:" in lines[1]
 
 
 def test_a_long_state_wraps_and_is_not_cut(rt: Runtime, redis: Redis) -> None:

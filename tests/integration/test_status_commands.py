@@ -22,7 +22,7 @@ def status() -> dict[str, Any]:
 
 def test_status_of_an_idle_system_reports_that_nothing_needs_an_operator(rt: Runtime) -> None:
     output = intake("status").output
-    assert "Nothing needs you." in output
+    assert "Nothing needs attention." in output
     assert "never" in output
 
 

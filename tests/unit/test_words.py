@@ -57,7 +57,7 @@ WORDS = {
         *("that there is not", "that there is no", "there is not one", "is not to be seen", "is not to be had"),
         *("which there is not", "that is not there", "that are not there"),
     ),
-    "a count with its noun": ("1 alarms", "1 orders", "1 records", "1 jobs", "1 are", "1 need you"),
+    "a count with its noun": ("1 alarms", "1 orders", "1 records", "1 jobs", "1 are", "1 need attention"),
     "limit": ("where it ends", "where that ends", "ends where it"),
     "vendor": ("the maker", "the maker's", "makers of"),
     "the user interface, for people": ("operator's seat", "the seat of"),

@@ -30,7 +30,7 @@ GROUPS: Final = {
         "web": ("worker.web.command:command", "Serve the console, and manage its users"),
     },
     "Look": {
-        "status": ("worker.cli.status.status:command", "Show what needs you, and the state of everything"),
+        "status": ("worker.cli.status.status:command", "Show what needs attention, and the state of everything"),
         "show": ("worker.cli.orders.show:command", "Show the history of an order"),
         "audit": ("worker.cli.status.audit:command", "Show who changed what, and when"),
         "report": ("worker.cli.report.command:command", "Write a report of a period as one HTML page"),

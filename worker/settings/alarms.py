@@ -32,7 +32,7 @@ class AlarmSettings(Table):
     #: A provider is quiet after this long without a new order; `quiet` overrides it by provider.
     quiet_after: Duration = 7 * _DAY
     quiet: dict[str, Duration] = Field(default_factory=dict)
-    #: New orders in a row that only polls found although a web hook is configured.
+    #: New orders in a row that only polls found although a webhook is configured.
     missed_hooks: Annotated[int, Field(ge=1)] = 10
     #: Age of the oldest undelivered order.
     oldest: Duration = 900.0
@@ -55,7 +55,7 @@ class AlarmSettings(Table):
         return self.quiet.get(provider, self.quiet_after)
 
     def destinations(self) -> list[Destination]:
-        """Return the web hooks and mailboxes of all receivers."""
+        """Return the webhooks and mailboxes of all receivers."""
         return [destination for name, receiver in self.to.items() for destination in receiver.destinations(name)]
 
 

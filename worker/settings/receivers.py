@@ -70,21 +70,21 @@ def _patient(seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One web hook or one mailbox of a receiver."""
+    """One webhook or one mailbox of a receiver."""
 
     receiver: str
     #: Its name in Redis, which stays the same when the order of the addresses changes. It contains no address.
     key: str
     #: Its key in the settings, which names it without showing it: `alarms.to.ops.mail[1]`.
     setting: str
-    #: The address; None for a web hook.
+    #: The address; None for a webhook.
     address: str | None = None
 
 
 class Receiver(Table):
     """The table `[alarms.to.NAME]`: where messages are sent, about which alarms, and when."""
 
-    #: A web hook that accepts JSON (Slack's, or one that reads the other fields).
+    #: A webhook that accepts JSON (Slack's, or one that reads the other fields).
     url: Annotated[SecretStr, AfterValidator(hook_url)] | None = None
     #: E-mail addresses, each of which receives its own messages.
     mail: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], BeforeValidator(as_list)] = ()
@@ -124,7 +124,7 @@ class Receiver(Table):
         return ""
 
     def destinations(self, name: str) -> Iterator[Destination]:
-        """Yield the web hook and the mailboxes of this receiver, which is called `name`."""
+        """Yield the webhook and the mailboxes of this receiver, which is called `name`."""
         if self.url is not None:
             yield Destination(name, name, f"alarms.to.{name}.url")
         for number, address in enumerate(self.mail):
@@ -210,7 +210,7 @@ def _check(document: Document, name: str, receiver: Receiver, accounts: Collecti
     if receiver.url and (*at, "url") not in document.from_outside:
         document.add_literal_secret((*at, "url"))
     if not receiver.url and not receiver.mail:
-        document.add_error(at, "has no address", 'Add mail = ["…"], or url = "env:…" for a web hook.')
+        document.add_error(at, "has no address", 'Add mail = ["…"], or url = "env:…" for a webhook.')
     if receiver.mail and "mail" not in document.values:
         document.add_error((*at, "mail"), "needs a mail server", "Add a table [mail] with host and sender.")
     for account in receiver.accounts:

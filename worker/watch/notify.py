@@ -1,4 +1,4 @@
-"""Send the messages of an outbox to its web hook or mailbox, each until it is accepted."""
+"""Send the messages of an outbox to its webhook or mailbox, each until it is accepted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Seconds that one call to a web hook may take.
+#: Seconds that one call to a webhook may take.
 DEADLINE: Final = 10.0
 #: Seconds before the first retry of a destination that failed; each further retry waits twice as long.
 RETRY_AFTER: Final = 5.0
@@ -44,7 +44,7 @@ class Sender(Protocol):
 
 
 class HookSender:
-    """Sends messages to a web hook. `url` is a secret and appears in no error."""
+    """Sends messages to a webhook. `url` is a secret and appears in no error."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

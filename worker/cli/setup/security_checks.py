@@ -71,7 +71,7 @@ def _examine_connections(settings: Settings) -> Iterator[Finding]:
         plain += 1
         yield Finding("mail", "error", f"mail to {settings.mail.host} is not encrypted", 'Write tls = "starttls".')
     if not plain:
-        yield Finding("connections", "ok", "accounts, broker, mail and web hooks are encrypted, or on this machine")
+        yield Finding("connections", "ok", "accounts, broker, mail and webhooks are encrypted, or on this machine")
 
 
 def _examine_redis(url: str) -> Iterator[Finding]:

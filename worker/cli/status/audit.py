@@ -92,6 +92,6 @@ def command(*, wish: datetime | timedelta | None, **form: Any) -> None:
         narrowed = wish is not None or any(criteria.values())
         click.echo("No record matches." if narrowed else "Nobody has changed anything yet.")
         return
-    print_rows("Acts, the newest first", {name: name for name in _SHOWN_COLUMNS}, map(_row, shown[:most]), "detail")
+    print_rows("Actions, newest first", {name: name for name in _SHOWN_COLUMNS}, map(_row, shown[:most]), "detail")
     if len(shown) > most:
         say(f"There are more. Next: intake audit --limit {most * 10}, or --order KEY, or --csv for all of them")

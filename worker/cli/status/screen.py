@@ -58,9 +58,9 @@ def _head(document: dict[str, Any], most: int | None) -> Iterator[RenderableType
         ("Intake  ", "bold"), f"{time_of(document):%Y-%m-%d %H:%M:%S} UTC  ", (Path(document["file"]).name, "dim")
     )
     if not needs:
-        yield Text("Nothing needs you.", style="green")
+        yield Text("Nothing needs attention.", style="green")
         return
-    yield Text(f"{len(needs)} need you:" if len(needs) != 1 else "1 needs you:", style="bold yellow")
+    yield Text(f"{len(needs)} problems need attention:" if len(needs) != 1 else "1 problem needs attention:", style="bold yellow")
     for need in needs[:most]:
         yield Text.assemble(("! ", "yellow"), (f"{need['what']}  →  ", "yellow"), (need["command"], "bold"))
     if most is not None and len(needs) > most:

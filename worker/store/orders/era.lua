@@ -1,5 +1,5 @@
 -- Eras: a Redis that restarted, failed over or was restored is another server, and may have forgotten what its predecessor wrote last. Each run of a server has
--- its own replication id, which no client can overlook. Where INFO is not allowed, that is not recognised, and `intake check` reports it. A server that keeps
+-- its own replication id, which no client can overlook. Where INFO is not allowed, that is not recognized, and `intake check` reports it. A server that keeps
 -- running and goes back to an earlier state is another one as well (see ledger_time.lua).
 --
 -- Not a script of its own: accept.lua, claim.lua and sweep.lua include it. era is a hash: `server` is the id of the server that holds the ledger, `since` when

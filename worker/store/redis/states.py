@@ -1,4 +1,4 @@
-"""The states that a Redis can be in without being usable: how each is recognised, what it is, and what to do."""
+"""The states that a Redis can be in without being usable: how each is recognized, what it is, and what to do."""
 
 from __future__ import annotations
 
