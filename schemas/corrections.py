@@ -94,10 +94,10 @@ def full_path(order: Order, path: str) -> str:
         raise NoCorrection(f"{first} cannot be corrected: it identifies the order, or only the source can change it")
     if first == "lines":
         keys = ", ".join(line_keys(order)) or "none"
-        raise NoCorrection(f"{path} is no field of a line: write lines.KEY.sku, where KEY is one of {keys}")
+        raise NoCorrection(f"{path} is not a field of a line: write lines.KEY.sku, where KEY is one of {keys}")
     if path in FIELDS:
         raise NoCorrection(f"{path} cannot be corrected: the order has no {path.rpartition('.')[0]}")
-    raise NoCorrection(f"{path} is no field of an order")
+    raise NoCorrection(f"{path} is not a field of an order")
 
 
 def public_name(path: str) -> str:

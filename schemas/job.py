@@ -74,9 +74,11 @@ class Job(BaseModel):
     )
 
     v: Annotated[_Version, Field(description="The version of this format.")]
-    provider: Annotated[Name, Field(description="The name in intake.toml of the account whose order this is.")]
+    provider: Annotated[Name, Field(description="The name of the order's account in intake.toml.")]
     record: _Object | None = Field(default=None, description="The order as the provider sends it.")
-    order: _Object | None = Field(default=None, description="The order in the words of Intake (`intake schema order`).")
+    order: _Object | None = Field(
+        default=None, description="The order in the format of Intake (`intake schema order`)."
+    )
     external_id: _ExternalId | None = Field(default=None, description="A hint: Intake fetches the order itself.")
     id: _Short | None = Field(default=None, description="The producer's own id of the job, for its log.")
     sent_at: _SentAt | None = Field(default=None, description="When it was sent: RFC 3339 with a zone.")

@@ -72,7 +72,7 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> Summary:
             case StoreFull():
                 rt.backfills.defer(name, "Redis is full", AGAIN)
             case RateLimited() as limited:
-                rt.backfills.defer(name, "others use the limit", limited.delay)
+                rt.backfills.defer(name, "other calls use the limit", limited.delay)
             case AuthFailed() as error:
                 pause_provider(rt, name, error)
             case error:
@@ -88,7 +88,7 @@ def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge, summary
     """Read the pages of one run; return whether it was cut short, so that another one continues."""
     provider, status = rt.providers[run.provider], rt.backfills.status(run.provider)
     if "since" not in status:
-        raise LeaseLost("nobody asked for it, or Redis was lost")
+        raise LeaseLost("it was not requested, or Redis was lost")
     since, until = _time(status["since"]), _time(status["until"])
     cursor, ends = run.cursor or provider.start(since), time.monotonic() + rt.settings.clocks.poll
     #: Times at which orders in the range were placed: the earliest and the latest so far, and all of this run.
@@ -152,4 +152,4 @@ def _waiting_reason(rt: Runtime, name: str) -> str:
         return f"{name} is in maintenance"
     targets = {target for route in rt.settings.routes if route.source == name for target in route.targets}
     full = [target for target in sorted(targets) if rt.lanes[target].count_bulk() >= MOST_WAITING]
-    return f"{full[0]} has enough to do" if full else ""
+    return f"{full[0]} has enough queued orders" if full else ""

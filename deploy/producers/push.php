@@ -34,7 +34,7 @@ function command($redis, string ...$parts): string
     }
     $answer = fgets($redis);
     if ($answer === false || $answer[0] === '-') {
-        throw new RuntimeException($answer === false ? 'Redis does not answer' : trim(substr($answer, 1)));
+        throw new RuntimeException($answer === false ? 'Redis does not respond' : trim(substr($answer, 1)));
     }
     return trim(substr($answer, 1));
 }

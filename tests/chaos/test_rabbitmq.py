@@ -43,7 +43,7 @@ def test_a_killed_rabbitmq_loses_and_duplicates_nothing(tmp_path: Path, monkeypa
             rabbit.kill()
             before = stack.created()
             stack.add(LATER)
-            assert check(stack, rabbit.url)["detail"].startswith("the broker does not answer")
+            assert check(stack, rabbit.url)["detail"].startswith("the broker does not respond")
             # A running drain continues; it needs the broker only at its end, to nudge the next one.
             stack.wait(lambda: '"broker.away"' in stack.log(), 60, "the log to say so")
             meanwhile = stack.created() - before

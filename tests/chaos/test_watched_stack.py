@@ -81,7 +81,7 @@ def test_a_redis_that_does_not_answer_is_not_blamed_on_the_worker(stack: Stack) 
         while time.monotonic() < until:
             assert stack.health("--live")[0] == 0
         code, output = stack.health("--ready")
-        assert (code, output.startswith("error: Redis accepts connections, and does not answer")) == (1, True)
+        assert (code, output.startswith("error: Redis accepts connections, but does not respond")) == (1, True)
     finally:
         valkey.resume()
     within(60, lambda: stack.health("--ready")[0] == 0)

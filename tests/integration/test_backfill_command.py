@@ -68,4 +68,4 @@ def test_the_backfill_command_explains_what_it_cannot_do(make_pipeline: MakePipe
     assert "must be after --since" in backfill("shop", "--since", "2026-02-01", "--until", "2026-01-01").output
     assert "is neither a date nor an age" in backfill("shop", "--since", "yesterday").output
     unconfirmed = backfill("shop", "--since", "7d")
-    assert (unconfirmed.exit_code, "send those that are missing to dropday?" in unconfirmed.output) == (1, True)
+    assert (unconfirmed.exit_code, "send missing orders to dropday?" in unconfirmed.output) == (1, True)

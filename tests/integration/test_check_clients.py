@@ -97,7 +97,7 @@ def test_a_database_that_there_is_not_is_refused_at_start(configured: Configured
     configured.write(redis_url=f"{redis_url[:-1]}99")
     with (
         Runtime(read_settings(), patience="short") as rt,
-        pytest.raises(ConfigError, match="no database of this number"),
+        pytest.raises(ConfigError, match="no database with this number"),
     ):
         rt.installation.confirm()
     with Runtime(read_settings(), patience="short") as rt, pytest.raises(RedisError):

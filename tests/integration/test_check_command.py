@@ -125,7 +125,7 @@ def test_an_unreachable_redis_is_reported_once_and_without_its_password(tmp_path
     assert findings["redis"] == {
         "what": "redis",
         "state": "error",
-        "detail": "Redis does not answer: nothing listens at this address",
+        "detail": "Redis does not respond: nothing listens at this address",
         "remedy": "Start it (`intake up` starts an embedded one), or correct redis.url.",
     }
     assert "hush-hush" not in json.dumps(findings)
@@ -159,7 +159,7 @@ def test_a_replica_is_refused(tmp_path: Path) -> None:
         redis.replicaof("127.0.0.1", "1")
         assert (
             next(examine_server(inspect(url), AlarmSettings())).detail
-            == "Redis is a read-only replica, and takes no writes"
+            == "Redis is a read-only replica, and accepts no writes"
         )
 
 
@@ -264,7 +264,7 @@ def test_a_missing_settings_file_is_reported_with_its_path(tmp_path: Path) -> No
         2,
         (
             "Error: intake.toml: (the file): does not exist. Write it (intake init asks for what it needs),"
-            " or name another one by --config or $INTAKE_CONFIG.\n"
+            " or name another one with --config or $INTAKE_CONFIG.\n"
         ),
     )
 

@@ -59,7 +59,7 @@ def test_a_command_reports_an_unreachable_redis_in_one_line(configured: Configur
     configured.write(redis_url=NO_REDIS)
     result = intake(*words)
     assert result.exit_code == 1
-    assert result.output.startswith("Error: Redis does not answer: ")
+    assert result.output.startswith("Error: Redis does not respond: ")
     assert isinstance(result.exception, SystemExit)
 
 

@@ -295,7 +295,7 @@ def test_a_console_without_redis_says_so_and_returns(consoles: Consoles) -> None
     console.sessions = Sessions(connect(NO_REDIS, patience="short"), idle=60, absolute=60)
     response = browser.get("/")
     assert response.status_code == 503
-    assert "Redis does not answer: nothing listens at this address" in response.text
+    assert "Redis does not respond: nothing listens at this address" in response.text
     assert response.headers["retry-after"] == "5"
     assert browser.get("/health").status_code == 200
     console.sessions = real

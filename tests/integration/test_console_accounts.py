@@ -114,7 +114,7 @@ def test_a_cursor_is_moved_after_a_preview_and_moved_back_and_one_of_two_people_
     assert moved != before
     lost = second.send("/providers/shop-nl/cursor", forms[1])
     assert lost.status_code == 409
-    assert "Somebody was faster" in lost.text
+    assert "Someone else moved it first" in lost.text
     assert rt.cursors.status("shop-nl")["value"] == moved
     assert "Undo the last move" in first.get("/providers/shop-nl").text
     undo = first.get("/providers/shop-nl/cursor/undo").text

@@ -29,9 +29,9 @@ def _configured(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_users_are_added_listed_changed_and_removed(redis: Redis) -> None:
     added = intake("web", "user", "add", "Ann", "--role", "support", "--stdin", stdin=f"{PASSWORD}\n")
-    assert added.output == "ann is a user now, as support.\n"
+    assert added.output == "The user ann was added with the role support.\n"
     asked = intake("web", "user", "add", "bob", "--role", "viewer", stdin=f"{PASSWORD}\n{PASSWORD}\n")
-    assert "bob is a user now" in asked.output
+    assert "The user bob was added" in asked.output
     assert "ann: support, since 0 s" in intake("web", "user", "list").output
     first = Users(redis).get("ann")
     assert first
@@ -76,7 +76,7 @@ def test_a_user_is_not_added_twice() -> None:
     intake(*add)
     result = intake(*add)
     assert result.exit_code == 1
-    assert "ann is a user already. To set a new password: intake web user password ann" in result.output
+    assert "ann is already a user. To set a new password: intake web user password ann" in result.output
 
 
 def test_the_console_does_not_start_without_users() -> None:
@@ -112,5 +112,5 @@ def test_a_console_whose_redis_is_away_starts_and_says_so(
     monkeypatch.setattr("worker.inbox.receiver.server.serve", lambda *_: None)
     result = intake("web", "--port", "0")
     assert result.exit_code == 0
-    assert "Redis does not answer: nothing listens at this address" in result.output
+    assert "Redis does not respond: nothing listens at this address" in result.output
     assert "console: http://127.0.0.1:" in result.output

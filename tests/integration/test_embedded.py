@@ -168,7 +168,7 @@ def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
         embedded.prepare(tmp_path / "file" / "intake")
     assert str(refused.value) == (
         f"{tmp_path / 'file' / 'intake'}: redis.data_dir: cannot be written: not a directory."
-        " Make room there, or name another directory, or name a Redis by [redis] url."
+        " Make room there, or name another directory, or name a Redis in [redis] url."
     )
 
 

@@ -119,7 +119,7 @@ def test_a_first_poll_that_is_longer_than_what_is_read_is_called_a_part() -> Non
     assert describe(found, "2026-01-01") == (
         "would send 2 orders placed from 2026-01-01 to 2026-01-03 (new 2); start is 2026-01-01; "
         "left out: status=cancelled 1, placed before start 2026-01-01 1; 1 would be held; 1 cannot be read; "
-        "this is a part only: 1000 records were read, and more follow"
+        "this is only a part: 1000 records were read, and more follow"
     )
 
 
@@ -195,7 +195,7 @@ def test_a_redis_that_does_not_respond_does_not_stop_the_first_start(
 ) -> None:
     settings = _three_orders_settings(configured, three_orders)
     confirm_first_polls(settings.model_copy(update={"redis_url": NO_REDIS}), yes=False)
-    assert "it is not known what the first polls would send: ConnectionError" in capsys.readouterr().err
+    assert "the first polls could not be previewed: ConnectionError" in capsys.readouterr().err
 
 
 def _three_orders_settings(configured: Configured, box: Sandbox) -> Settings:

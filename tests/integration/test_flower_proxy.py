@@ -169,7 +169,9 @@ def test_flower_refuses_a_redis_that_can_never_be_used_and_waits_for_one_that_is
     tmp_path: Path, redis: Redis
 ) -> None:
     settings_of(tmp_path, redis, 9999)
-    with pytest.raises(ConfigError, match=r"redis\.url: Redis has no database of this number\. Write a smaller number"):
+    with pytest.raises(
+        ConfigError, match=r"redis\.url: Redis has no database with this number\. Write a smaller number"
+    ):
         confirm_redis(read_settings(tmp_path / "intake.toml", offline=True))
     settings_of(tmp_path, redis)
     confirm_redis(read_settings(tmp_path / "intake.toml", offline=True))

@@ -153,7 +153,7 @@ def test_a_page_that_is_too_large_is_reported_with_its_remedy_or_read_in_smaller
     pipeline.poll()
     assert pipeline.cursor() is None
     error = pipeline.status()["error"]
-    assert "the answer is larger than 131072 bytes" in error
+    assert "the response is larger than 131072 bytes" in error
     assert "Ask for fewer records per page, or raise the setting max_bytes" in error
     assert logged(lines, "provider.failed")[0]["code"] == "too_large"
     pipeline.poll()

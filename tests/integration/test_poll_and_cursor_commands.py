@@ -92,7 +92,7 @@ def test_a_dry_run_lists_the_fields_that_would_change(pipeline: Pipeline) -> Non
     pipeline.box.change(4, firstName="Annemieke")
     page = json.loads(intake("poll", "shop", "--dry-run", "--since", "7d", "--json").output)[0]
     (verdict,) = [verdict for verdict in page["verdicts"] if verdict["key"] == "shop:4"]
-    assert (verdict["what"], verdict["fields"]) == ("is there, its change is ignored", ["first_name"])
+    assert (verdict["what"], verdict["fields"]) == ("is there; its change is ignored", ["first_name"])
 
 
 def test_a_dry_run_shows_what_the_transform_of_a_route_changes(pipeline: Pipeline, tmp_path: Path) -> None:

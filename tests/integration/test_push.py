@@ -189,7 +189,7 @@ def test_push_signs_jobs_that_the_inbox_accepts(config: Path, redis: Redis) -> N
     assert [job.external_id for job in jobs] == ["é", "2", "1", "0"]
     signed = raw[0]
     assert push("-", stdin=signed).output == "1 pushed.\n"
-    assert "does not fit" in push("-", stdin=signed.replace("é", "e")).output
+    assert "does not match" in push("-", stdin=signed.replace("é", "e")).output
 
 
 def test_push_refuses_a_producer_without_the_right_for_a_provider(redis: Redis) -> None:

@@ -57,7 +57,7 @@ def test_a_read_only_replica_is_not_ready(redis: Redis) -> None:
 
 def test_a_database_that_there_is_not_is_not_ready(redis_url: str) -> None:
     with connect(redis_url.rpartition("/")[0] + "/9999", patience="short") as other:
-        assert (ready(other)[0], "no database of this number" in ready(other)[1]) == (503, True)
+        assert (ready(other)[0], "no database with this number" in ready(other)[1]) == (503, True)
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_what_must_not_change_while_intake_runs_is_refused(
     # A user and a password may.
     configured.file.write_text(f'{settings.text}\n[celery]\nbroker = "amqp://rabbit.internal/v"\n')
     accepted = intake(*check)
-    assert (accepted.exit_code, accepted.output) == (0, "ok: the file is good\n")
+    assert (accepted.exit_code, accepted.output) == (0, "ok: the file is valid\n")
     configured.file.write_text(re.sub(r":\d+/0", ":1/0", configured.file.read_text(), count=1))
     assert "redis.url: must not change" in intake(*check).output
 
@@ -184,7 +184,7 @@ def test_status_shows_what_runs_while_the_file_is_edited(configured: Configured,
     assert "another version" not in intake("status").output
     reloaded = time.time() - 60
     os.utime(copy_of(rt.settings.data_dir), (reloaded, reloaded))
-    assert "another version of it: worker@there" in intake("status").output
+    assert "run with another version: worker@there" in intake("status").output
     configured.file.write_text(configured.file.read_text() + "[providers.second\n")
     broken = intake("status").output
     assert "! intake.toml: it cannot be used, and the processes keep their current settings: " in broken
@@ -196,12 +196,12 @@ def test_status_shows_what_runs_while_the_file_is_edited(configured: Configured,
     assert f"warning: {configured.file}: (the file): is not TOML" in paused.output
     configured.write(TWO)
     newer = intake("status").output
-    assert "these processes run with another version of it: worker@here, worker@there  →  intake reload" in newer
+    assert "these processes still run with another version: worker@here, worker@there  →  intake reload" in newer
     assert not re.search(r"^second", newer, re.MULTILINE)
     # An order that was held for a setting would be held again.
     assert "an older version of" in intake("release", "dropday").output
     configured.write(SHOP_TO_DROPDAY + "# only a comment\n")
-    assert "another version of it: worker@there" in intake("status").output
+    assert "run with another version: worker@there" in intake("status").output
     assert intake("release", "dropday").output == "Nothing is held in dropday.\n"
 
 

@@ -312,7 +312,7 @@ def test_names_and_reasons_are_escaped_on_the_page(period: Period) -> None:
     html, page = period.report(0, 1)
     assert "<script" not in html
     [row] = page.rows("orders")
-    assert row[-1] == f"""{REASONS["rejected"]} dropday said: "<script>alert('Sanne')</script>\""""
+    assert row[-1] == f"""{REASONS["rejected"]} dropday responded: "<script>alert('Sanne')</script>\""""
 
 
 def test_the_page_names_orders_by_number_links_them_into_the_console_and_shows_no_command(
@@ -325,7 +325,7 @@ def test_the_page_names_orders_by_number_links_them_into_the_console_and_shows_n
     period.settle("dropday", Outcome("bury", "rejected", "refused", extra=said))
     html, page = period.report(0, 1)
     assert page.rows("orders")[0][0] == "#1001"
-    assert 'dropday said: "address: ***, the postcode is required."' in page.text
+    assert 'dropday responded: "address: ***, the postcode is required."' in page.text
     assert "Femke" not in html
     assert "intake " not in page.text
     assert "<a " not in html

@@ -120,7 +120,7 @@ def test_status_starts_with_everything_that_needs_an_operator_and_the_commands_t
     redis.zadd("intake:signs", {"did sweep": 1000, "beat": rt.cursors.now()})
     lines = attention_lines(rt)
     assert len(lines) == len({line.partition(" → ")[0] for line in lines})
-    assert lines[0].startswith("upkeep: it does not process its ticks: no sweep for")
+    assert lines[0].startswith("upkeep: ticks are not processed: no sweep for")
     assert set(lines[1:]) == {
         "shop: paused: status 403 → Fix the cause, then: intake resume shop",
         ("dropday: 1 order in doubt: possibly in the target, so not sent again → intake doubt list --target dropday"),

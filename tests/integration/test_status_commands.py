@@ -99,7 +99,7 @@ def test_an_unreachable_redis_is_reported_in_one_line(configured: Configured) ->
     configured.write(redis_url=NO_REDIS)
     result = intake("status")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: Redis does not answer: ")
+    assert result.output.startswith("Error: Redis does not respond: ")
     assert "Traceback" not in result.output
 
 

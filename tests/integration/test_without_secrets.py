@@ -152,4 +152,4 @@ def test_metrics_are_served_without_the_address_of_alarms_which_others_send(bare
     )
     result = intake("metrics", "--port", "0")
     assert result.exit_code == 0, result.output
-    assert "sends no alarms, which upkeep and listen do: alarms.to.slack.url is not set here" in result.output
+    assert "sends no alarms (upkeep and listen do): alarms.to.slack.url is not set here" in result.output

@@ -55,7 +55,7 @@ def test_each_kind_of_target_shows_its_request_and_sends_nothing(
     assert SECRET_KEY not in shown
     assert "/oauth/" not in shown
     assert ("Femke" in shown) == (kind != "retailcrm")
-    assert ("no credentials of t here" in would.note) == (kind == "retailcrm" and not with_keys)
+    assert ("the credentials of t are not set here" in would.note) == (kind == "retailcrm" and not with_keys)
 
 
 def test_what_a_target_is_read_for_is_read_and_then_its_write_is_shown(
@@ -107,4 +107,4 @@ def test_a_change_of_a_delivered_order_names_what_is_read_first(configured: Conf
     assert would
     assert would.request
     assert would.request.method == "GET"
-    assert would.note.startswith("t is read first, and that decides what is written; ")
+    assert would.note.startswith("t is read first, because its content decides what is written; ")

@@ -105,11 +105,15 @@ REFUSED = [
     ("redis://redis.example/0#1", "unencoded special character", "%23 for #"),
     ("redis://redis.example?db", "not a parameter", "NAME=VALUE"),
     *(
-        (f"{scheme}?{name}=5", f"the parameter {name}, which is not one of this address", "Known here: db, ")
+        (f"{scheme}?{name}=5", f"the parameter {name}, which is not one of this address", "Choose from: db, ")
         for name in ("socket_timeout", "protocol", "health_check_interval", "client_name", "max_connections", "dbb")
         for scheme in ("redis://redis.example", "unix:///run/redis.sock", "sentinels://one/svc")
     ),
-    ("redis://redis.example?ssl_ca_certs=/ca.pem", "the parameter ssl_ca_certs", "Known here: db, password, username."),
+    (
+        "redis://redis.example?ssl_ca_certs=/ca.pem",
+        "the parameter ssl_ca_certs",
+        "Choose from: db, password, username.",
+    ),
     ("rediss://redis.example?ssl_ca_certs=ca.pem", "no absolute path by ssl_ca_certs", "begins with /"),
     ("rediss://redis.example?ssl_cert_reqs=maybe", "an unknown value of ssl_cert_reqs", "required or none"),
     ("rediss://redis.example?ssl_keyfile=/k.pem", "a key without its certificate", "ssl_certfile"),
@@ -129,7 +133,7 @@ AMQP_REFUSED = [
     ("amqp:///vhost", "names no host", "the port"),
     ("amqp://one:5672,two:5672/", "names several servers", "Name one"),
     ("amqp://one;amqp://two", "names no host", "host:5672"),
-    ("amqp://rabbit.example/v?heartbeat=10", "the parameter heartbeat", "Known here: none."),
+    ("amqp://rabbit.example/v?heartbeat=10", "the parameter heartbeat", "Choose from: none."),
     ("amqps://rabbit.example/v?ssl_cert_reqs=none", "the parameter ssl_cert_reqs", "ssl_ca_certs"),
     ("amqp://me:hu@sh/v@rabbit.example/v", "unencoded special character", "%40 for @"),
 ]

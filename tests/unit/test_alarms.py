@@ -270,7 +270,7 @@ WRONG = [
     ("[alarms]\noldst = 1\n", "alarms.oldst: is not a setting. Did you mean oldest?"),
     ("[alarms]\noldest = 9\n", "alarms.oldest: is not a duration"),
     ("[alarms]\nlate = 0\n", "alarms.late: is too small"),
-    ('[alarms]\nquiet = { shop = "1d" }\n', "alarms.quiet.shop: is not one of the providers. Known here: shop-nl."),
+    ('[alarms]\nquiet = { shop = "1d" }\n', "alarms.quiet.shop: is not one of the providers. Choose from: shop-nl."),
     ('[alarms]\nquiet = { shop-nl = "long" }\n', "alarms.quiet.shop-nl: is not a duration"),
     ("[alarms]\nheld = 0\n", "alarms.held: is too small. Write 1 or more."),
     ("[alarms]\nmemory = 2\n", "alarms.memory: is too large"),

@@ -36,6 +36,6 @@ def test_the_error_is_named_in_a_sentence_with_one_full_stop(
     error = RedisAway("Error 111 connecting to host:6379. Connection refused.")
     logging.getLogger(name).error(text, *(argument or error for argument in arguments))
     (line,) = caplog.messages
-    assert "Redis does not answer: nothing listens at this address. Start it" in line
+    assert "Redis does not respond: nothing listens at this address. Start it" in line
     assert "or correct redis.url" in line
     assert ".." not in line.replace("...", "")

@@ -332,7 +332,7 @@ def test_no_journals_prove_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "a=b", "a/b", "a/b=c/d=x", "a/b/c=d/e", "/b=c/d", "a/b=c/d={id}=follows"])
 def test_an_invalid_route_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write SYSTEM/ACCOUNT|must name|no rule"):
+    with pytest.raises(ValueError, match=r"write SYSTEM/ACCOUNT|must name|not a rule"):
         Route.read(text)
 
 

@@ -73,7 +73,7 @@ def test_columns_are_chosen_by_the_names_in_the_first_line() -> None:
     text = "Artikel;Name;Produkt\nMUG;A mug;P-1\nCUP;A cup;P-2\n"
     assert csv(text, ("artikel", "Produkt")) == {"MUG": "P-1", "CUP": "P-2"}
     assert error(text, columns=("artikel", "product")) == "line 1: has no column product"
-    assert error("a,b,a\n1,2,3\n", columns=("a", "b")) == "line 1: has twice the column a"
+    assert error("a,b,a\n1,2,3\n", columns=("a", "b")) == "line 1: has more than one column a"
     assert error("a,b,c\n1,2\n", columns=("a", "c")) == "line 2: has 2 columns, and the first line has more"
 
 
@@ -214,8 +214,8 @@ def test_one_broken_map_does_not_stop_the_other(tmp_path: Path) -> None:
     ("value", "content", "message"),
     [
         ("file:none.csv", "", "none.csv: does not exist. Its name is relative to the folder of intake.toml."),
-        ("file:skus.csv", "MUG,P-1\nCUP\n", "skus.csv: line 2: has no second column. Write one entry a line: MUG-1,"),
-        ("file:skus.csv", "", "skus.csv: has no entry. Write one entry a line: MUG-1,product-1."),
+        ("file:skus.csv", "MUG,P-1\nCUP\n", "skus.csv: line 2: has no second column. Write one entry per line: MUG-1,"),
+        ("file:skus.csv", "", "skus.csv: has no entry. Write one entry per line: MUG-1,product-1."),
         ("file:", "", ": does not name a file, or a file and two of its columns. Write"),
         ("file:skus.csv#sku", "a,b\n", "skus.csv: does not name a file, or a file and two of its columns. Write"),
         ("skus.csv", "MUG,P-1\n", "must be a table. Write its keys under a heading of their own, in brackets."),

@@ -74,8 +74,8 @@ def test_a_package_can_register_a_kind(install: Install) -> None:
         ("shop", "shop_adapter:Gone", "shop_adapter:Gone cannot be imported: AttributeError"),
         ("shop", "shop_missing:Shop", "shop_missing:Shop cannot be imported: ModuleNotFoundError"),
         ("shop", "shop_broken:Shop", "shop_broken:Shop cannot be imported: RuntimeError"),
-        ("shop", "shop_adapter:nothing", "shop_adapter:nothing is no complete Provider"),
-        ("shop", "shop_adapter:Half", "shop_adapter:Half is no complete Provider"),
+        ("shop", "shop_adapter:nothing", "shop_adapter:nothing is not a complete Provider"),
+        ("shop", "shop_adapter:Half", "shop_adapter:Half is not a complete Provider"),
         ("store", "shop_adapter:Shop", "shop_adapter:Shop has another kind"),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_reference_is_made_from_the_order_and_refused_if_a_field_is_missing(tm
     text = GOOD + 'reference = "{provider}:{store}/{source_id}!"'
     route = read(tmp_path, text).routes[0]
     assert route.reference_of(order(store="nl", source_id="{x}")) == "shop-nl:nl/{x}!"
-    with pytest.raises(Rejected, match="the order has no source_id, which its reference is made of"):
+    with pytest.raises(Rejected, match="the order has no source_id, which its reference needs"):
         route.reference_of(order(store="nl"))
 
 

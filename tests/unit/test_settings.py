@@ -115,7 +115,7 @@ def test_the_file_in_the_readme_is_accepted_by_the_real_kinds(tmp_path: Path) ->
             None,
             (
                 "does not exist. Write it (intake init asks for what it needs),"
-                " or name another one by --config or $INTAKE_CONFIG."
+                " or name another one with --config or $INTAKE_CONFIG."
             ),
         ),
     ],

@@ -34,7 +34,7 @@ def test_a_wrong_key_of_the_table_is_refused_with_a_remedy(tmp_path: Path) -> No
     assert any(line.startswith("reconcile.at: is not a time of the day") for line in lines)
     assert any(line.startswith("reconcile.share: is too large") for line in lines)
     (pair,) = problems(tmp_path, GOOD + '[reconcile]\npairs = ["shop-nl > shop"]\n')
-    assert pair == "reconcile.pairs[0]: is not a pair of a route. Known here: shop-nl > store."
+    assert pair == "reconcile.pairs[0]: is not a pair of a route. Choose from: shop-nl > store."
 
 
 def test_beat_schedules_each_pair_and_reserves_a_process_for_it(tmp_path: Path) -> None:

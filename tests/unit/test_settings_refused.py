@@ -48,10 +48,10 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
         (
             'kind = "shop"',
             'kind = "shop"\nzzz = 1',
-            "targets.store.zzz: is not a setting. Known here: api_key, concurrency, formerly, kind, limit, limit_scope, maintenance, maintenance_zone, max_bytes, max_tries, page_size, sites, url.",
+            "targets.store.zzz: is not a setting. Choose from: api_key, concurrency, formerly, kind, limit, limit_scope, maintenance, maintenance_zone, max_bytes, max_tries, page_size, sites, url.",
         ),
-        ('kind = "crm"', 'kind = "crn"', "providers.shop-nl.kind: is not known. Known here: crm, shop."),
-        ('kind = "crm"\n', "", "providers.shop-nl.kind: is missing. Known here: crm, shop."),
+        ('kind = "crm"', 'kind = "crn"', "providers.shop-nl.kind: is not known. Choose from: crm, shop."),
+        ('kind = "crm"\n', "", "providers.shop-nl.kind: is missing. Choose from: crm, shop."),
         (
             'api_key = "env:KEY"\n\n[targets',
             "[targets",
@@ -196,21 +196,21 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
             "[clocks]\nlease = '13s'\n[providers.shop-nl]",
             (
                 "clocks.lease: a lease of 13s and two sweeps of 1s are not under 15s: the work of a killed worker would be"
-                " taken up too late. Keep lease + 2 * sweep under 15s."
+                " taken over too late. Keep lease + 2 * sweep under 15s."
             ),
         ),
         (
             "[providers.shop-nl]",
             "[clocks]\ndrain = '1s'\n[providers.shop-nl]",
             (
-                "clocks.drain: a drain of 1s ends before the next sweep, which comes every 1s: a full lane would stand still in"
+                "clocks.drain: a drain of 1s ends before the next sweep, which comes every 1s: a full lane would stop in"
                 " between. Make drain longer than sweep."
             ),
         ),
         (
             "[providers.shop-nl]",
             "[clocks]\nhint = '500ms'\n[providers.shop-nl]",
-            "clocks.hint: a hint of 500ms ends before the next sweep, which comes every 1s: each sweep would send busy workers one message more. Make hint longer than sweep.",
+            "clocks.hint: a hint of 500ms ends before the next sweep, which comes every 1s: each sweep would send busy workers an extra message. Make hint longer than sweep.",
         ),
         (
             "[providers.shop-nl]",
@@ -221,7 +221,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
         (
             'to = ["store"]',
             'to = ["store", "stroe"]',
-            "routes[0].to: stroe is not one of the targets. Known here: store.",
+            "routes[0].to: stroe is not one of the targets. Choose from: store.",
         ),
         (
             'from = "shop-nl"',
@@ -235,7 +235,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
             'from = "shop-nl"',
             'from = "shop-nl"\nreference = "{external_id} {email}"',
             (
-                "routes[0].reference: has a field that a reference cannot be made of."
+                "routes[0].reference: has a field that a reference cannot use."
                 " Use text and {provider}, {external_id}, {display_id}, {source_id}, {store}."
             ),
         ),
@@ -243,7 +243,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
             'from = "shop-nl"',
             'from = "shop-nl"\nreference = "{external_id.__class__}"',
             (
-                "routes[0].reference: has a field that a reference cannot be made of."
+                "routes[0].reference: has a field that a reference cannot use."
                 " Use text and {provider}, {external_id}, {display_id}, {source_id}, {store}."
             ),
         ),
@@ -274,12 +274,12 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
         (
             "[targets.store]",
             '[targets.spare]\nkind = "shop"\napi_key = "env:KEY"\n[targets.store]',
-            "targets.spare: is in no route. Add a [[routes]] table for it, or take it out.",
+            "targets.spare: is in no route. Add a [[routes]] table for it, or remove it.",
         ),
         (
             "[targets.store]",
             '[providers.b]\nstart = "2020-01-01"\nkind = "shop"\napi_key = "env:KEY"\n[targets.store]',
-            "providers.b: is in no route: its orders would go nowhere. Add a [[routes]] table for it, or take it out.",
+            "providers.b: is in no route: its orders would go nowhere. Add a [[routes]] table for it, or remove it.",
         ),
         *(
             ('"2020-01-01"', text, f"providers.shop-nl.start: {NO_START}")
@@ -323,12 +323,12 @@ def test_all_problems_are_reported_together_and_only_once(tmp_path: Path) -> Non
         "providers.shop-nl.api_key: the environment variable NOPE is not set. Set it before the start: export NOPE=…",
         'clocks.lease: is not a duration. Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".',
         (
-            "providers.shop-nl.typo: is not a setting. Known here: api_key, formerly, kind, limit, limit_scope,"
+            "providers.shop-nl.typo: is not a setting. Choose from: api_key, formerly, kind, limit, limit_scope,"
             " maintenance, maintenance_zone, max_bytes, page_size, poll_every, sites, start, url."
         ),
         'providers.shop-nl.limit: 99/s is more than crm allows, which is 10/s. Write limit = "10/s" or less.',
-        "routes[0].from: shop is not one of the providers. Known here: shop-nl.",
-        "providers.shop-nl: is in no route: its orders would go nowhere. Add a [[routes]] table for it, or take it out.",
+        "routes[0].from: shop is not one of the providers. Choose from: shop-nl.",
+        "providers.shop-nl: is in no route: its orders would go nowhere. Add a [[routes]] table for it, or remove it.",
     ]
 
 

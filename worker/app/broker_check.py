@@ -46,8 +46,8 @@ def pass_message(settings: Settings) -> str:
             properties: dict[str, Any] = connection.connection.server_properties
         except failures as error:
             if type(error).__name__ in {"AccessRefused", "NotAllowed"}:
-                raise AuthFailed("the broker does not let this user in, or has no such virtual host") from None
-            raise Unavailable(f"the broker does not answer ({type(error).__name__})") from None
+                raise AuthFailed("the broker does not admit this user, or has no such virtual host") from None
+            raise Unavailable(f"the broker does not respond ({type(error).__name__})") from None
     return f"{properties.get('product', 'AMQP')} {properties.get('version', '')}".strip()
 
 

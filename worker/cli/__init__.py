@@ -23,14 +23,14 @@ GROUPS: Final = {
         "init": ("worker.cli.setup.init:command", "Write a commented intake.toml"),
         "check": ("worker.cli.setup.check:command", "Check the settings, Redis and every account"),
         "up": ("worker.cli.run.up:command", "Run all processes on this machine"),
-        "reload": ("worker.cli.run.reload:command", "Take over a changed intake.toml"),
+        "reload": ("worker.cli.run.reload:command", "Apply a changed intake.toml"),
         "run": ("worker.cli.run.one:command", "Run one process of the Procfile"),
         "listen": ("worker.cli.inbox.listen:command", "Accept jobs from the inbox"),
         "receive": ("worker.cli.inbox.receive:command", "Receive webhooks over HTTP"),
         "web": ("worker.web.command:command", "Serve the console, and manage its users"),
     },
     "Look": {
-        "status": ("worker.cli.status.status:command", "Show what needs attention, and the state of everything"),
+        "status": ("worker.cli.status.status:command", "Show all problems, and the state of everything"),
         "show": ("worker.cli.orders.show:command", "Show the history of an order"),
         "audit": ("worker.cli.status.audit:command", "Show who changed what, and when"),
         "report": ("worker.cli.report.command:command", "Write a report of a period as one HTML page"),
@@ -63,7 +63,7 @@ GROUPS: Final = {
         "demo": ("worker.lab.demo.command:command", "Run a demonstration between simulated systems"),
         "drill": ("worker.lab.demo.drill:command", "Lose Redis on purpose between simulated systems"),
         "sandbox": ("worker.lab.command:command", "Serve the simulated systems"),
-        "history": ("worker.lab.history.command:command", "Judge the journals of the simulator"),
+        "history": ("worker.lab.history.command:command", "Check the journals of the simulator"),
     },
 }
 COMMANDS: Final = {name: entry for commands in GROUPS.values() for name, entry in commands.items()}
@@ -160,7 +160,7 @@ def _describe(error: Exception) -> str:
     help="The settings; otherwise $INTAKE_CONFIG, or intake.toml here.",
 )
 def main(config: Path | None) -> None:
-    """Carry orders from providers to targets: no order lost, none duplicated.
+    """Deliver orders from providers to targets: no order lost, none duplicated.
 
     Exit codes: 0 success, 1 failure, 2 the command or the settings are invalid.
     """

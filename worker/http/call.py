@@ -16,7 +16,7 @@ class OversizedError(ValueError):
     """A body is larger than it may be; `beginning` is its first part."""
 
     def __init__(self, beginning: bytes) -> None:
-        super().__init__("a body is larger than it may be")
+        super().__init__("a body is larger than allowed")
         self.beginning = beginning
 
 

@@ -305,7 +305,7 @@ class Client:
         raise failure from None  # outside of the except clause: no exception that holds the URL becomes its context
 
     def _too_large(self, label: str, beginning: bytes) -> IntakeError:
-        message = f"{label}: the answer is larger than {self._max_bytes} bytes"
+        message = f"{label}: the response is larger than {self._max_bytes} bytes"
         if _is_write(label):
             return Uncertain(message)
         return TooLarge(f"{message}. {TooLarge.remedy}", text=beginning.decode("utf-8", "replace"))

@@ -35,7 +35,9 @@ def is_foreign(raw: Any, body: bytes) -> bool:
 
 def misdirected(message: str) -> Misdirected:
     """Return the error for a response that something else than the API sent."""
-    return Misdirected(f"{message}, not from the API: the url is probably wrong, or a proxy or maintenance answers")
+    return Misdirected(
+        f"{message}, not from the API: the url is probably wrong, or a proxy or a maintenance page responds"
+    )
 
 
 _CAUSES: Final[dict[type[BaseException], str]] = {

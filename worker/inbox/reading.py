@@ -89,7 +89,7 @@ def _verify_signature(settings: Settings, signed: Signed, now: Callable[[], floa
     if producer is None or producer.secret is None:
         raise BadJob("signature", f"no producer {signed.producer} with a secret is known here")
     if not any([signed.signed_by(secret) for secret in producer.secrets]):  # noqa: C419  # all of them
-        raise BadJob("signature", f"the signature of {signed.producer} does not fit")
+        raise BadJob("signature", f"the signature of {signed.producer} does not match")
     age = now() - signed.at
     tolerance = settings.tolerance_of(settings.ledger_provider(signed.producer))
     if not -AHEAD <= age <= tolerance:

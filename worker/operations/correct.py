@@ -147,7 +147,7 @@ def _require_open(found: Correctable) -> Order:
     if reason := _REFUSED.get(record["state"]):
         raise CorrectionRefused(reason.format(**words))
     if record.get("code") == "transform":
-        text = "{key} is held by its transform, which has to change first. Next: intake release {target} {key}"
+        text = "{key} is held by its transform: change the transform first. Next: intake release {target} {key}"
         raise CorrectionRefused(text.format(**words))
     if record.get("left_out"):
         raise CorrectionRefused(f"{found.key} is not to be created in {found.target}: {record['left_out']}")

@@ -48,11 +48,11 @@ class CursorMove:
             return f"{name}: everything that changed since {to} is read."
         if self.at < was:
             span = age((was - self.at).total_seconds())
-            return f"{name}: changes of the {span} from {to} to {was:%Y-%m-%d %H:%M:%S} UTC are read again."
+            return f"{name}: changes in the {span} from {to} to {was:%Y-%m-%d %H:%M:%S} UTC are read again."
         if self.at > was:
             span = age((self.at - was).total_seconds())
             return (
-                f"{name}: changes of the {span} from {was:%Y-%m-%d %H:%M:%S} UTC to {to} are NOT read by polls. Orders"
+                f"{name}: changes in the {span} from {was:%Y-%m-%d %H:%M:%S} UTC to {to} are NOT read by polls. Orders"
                 " that were read before are kept."
             )
         return f"{name}: the cursor stays at {to}."

@@ -97,7 +97,7 @@ def judge_file(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
         if known != wanted and snapshot.now - snapshot.signs.get(process, 0) < min(_ALIVE, _since_reload(settings))
     ]
     if older:
-        facts = f"it has changed, and these processes run with another version of it: {', '.join(older)}"
+        facts = f"it has changed, but these processes still run with another version: {', '.join(older)}"
         yield Judgement("file_changed", file, facts, "intake reload", "notice")
 
 

@@ -160,8 +160,8 @@ def not_found(rt: Runtime, name: str, *, asked: bool) -> str:
         f" ids of delivered orders in {', '.join(rt.settings.targets)}, and the newest orders that a filter leaves out"
     )
     if asked:
-        return f"{message}; the targets were asked too."
-    return f"{message}. The targets were not asked. Next: intake show {name} --ask"
+        return f"{message}; the targets were searched, too."
+    return f"{message}. The targets were not searched. Next: intake show {name} --ask"
 
 
 def _sources(rt: Runtime) -> list[str]:

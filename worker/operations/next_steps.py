@@ -91,7 +91,7 @@ def _when(rt: Runtime, entry: Entry, snapshot: Snapshot) -> str:
     if closed > max(now, entry.due or 0):
         reason = f"{entry.target} is down, or its rate limit is used up"
         if closed == quarantined:
-            reason = "the ledger is new, and earlier calls have to end first"
+            reason = "the ledger is new, and earlier calls must end first"
         return f"{action} {from_now(closed, now)}{attempt}: {reason}"
     if entry.due is not None and entry.due > now:
         return f"{action} {from_now(entry.due, now)}{attempt}"

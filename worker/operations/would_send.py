@@ -60,12 +60,14 @@ def would_send(rt: Runtime, target: str, order: Order, record: Mapping[str, str]
     if shown.request is None or shown.request.method != "GET":
         return shown
     if any(key.startswith(f"targets.{target}.") for key in rt.settings.unset):
-        read = WouldSend(note=f"there are no credentials of {target} here to read it")
+        read = WouldSend(note=f"the credentials of {target} are not set here, so it cannot be read")
     else:
         read = _shown(target, read_and_write)
     if read.request or read.refusal:
         return read
-    return WouldSend(shown.request, note=f"{target} is read first, and that decides what is written; {read.note}")
+    return WouldSend(
+        shown.request, note=f"{target} is read first, because its content decides what is written; {read.note}"
+    )
 
 
 def _shown(target: str, preview: Callable[[], RequestPreview | None]) -> WouldSend:
@@ -77,7 +79,7 @@ def _shown(target: str, preview: Callable[[], RequestPreview | None]) -> WouldSe
         return WouldSend(note=str(error))
     except Exception as error:  # noqa: BLE001  # a bug of an adapter must not hide the page
         return WouldSend(note=f"the adapter of {target} cannot show it: {type(error).__name__}")
-    return WouldSend(request, note="" if request else f"nothing of it differs from what {target} has")
+    return WouldSend(request, note="" if request else f"nothing differs from what {target} has")
 
 
 def would_send_now(rt: Runtime, target: str, key: str, record: Mapping[str, str]) -> WouldSend | None:

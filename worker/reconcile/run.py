@@ -112,7 +112,7 @@ class Run:
                     self._settle(judge(candidate), repair)
                 except PermanentError as error:
                     self.report.add(Finding("unreadable", candidate.reference, remedy=str(error)))
-                self._progress(f"looking again at what is {step}", done)
+                self._progress(f"checking again: {step}", done)
         return self.report
 
     def route(self, order: Order) -> Delivery:

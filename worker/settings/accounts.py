@@ -141,7 +141,7 @@ def read_accounts(
             document.add_error((*at, "kind"), f"{kind} cannot be a target: its API cannot write orders", remedy)
         elif not isinstance(kind, str) or kind not in kinds:
             reason = "is not known" if "kind" in table else "is missing"
-            document.add_error((*at, "kind"), reason, f"Known here: {', '.join(sorted(kinds))}.")
+            document.add_error((*at, "kind"), reason, f"Choose from: {', '.join(sorted(kinds))}.")
         elif (account := _account(document, at, table, model, kinds[kind])) is not None:
             accounts[name] = account
     return accounts

@@ -67,6 +67,6 @@ def read_alarms(document: Document, providers: Iterable[str], accounts: Collecti
     table = document.read(AlarmSettings, own, ("alarms",)) or AlarmSettings()
     known = sorted(providers)
     for name in sorted(table.quiet.keys() - set(known)):
-        remedy = f"Known here: {', '.join(known) or 'none'}."
+        remedy = f"Choose from: {', '.join(known) or 'none'}."
         document.add_error(("alarms", "quiet", name), "is not one of the providers", remedy)
     return table.model_copy(update={"to": read_receivers(document, to, accounts)})

@@ -43,14 +43,14 @@ class Clocks(Table):
             yield "heartbeat", f"{facts}: {effect}", "Make heartbeat at most a third of lease."
         if self.lease + 2 * self.sweep >= _PROMISE:
             facts = f"a lease of {say(self.lease)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}"
-            effect = "the work of a killed worker would be taken up too late"
+            effect = "the work of a killed worker would be taken over too late"
             yield "lease", f"{facts}: {effect}", f"Keep lease + 2 * sweep under {say(_PROMISE)}."
         if self.drain <= self.sweep:
             facts = f"a drain of {say(self.drain)} ends before the next sweep, which comes every {say(self.sweep)}"
-            yield "drain", f"{facts}: a full lane would stand still in between", "Make drain longer than sweep."
+            yield "drain", f"{facts}: a full lane would stop in between", "Make drain longer than sweep."
         if self.hint <= self.sweep:
             facts = f"a hint of {say(self.hint)} ends before the next sweep, which comes every {say(self.sweep)}"
-            effect = "each sweep would send busy workers one message more"
+            effect = "each sweep would send busy workers an extra message"
             yield "hint", f"{facts}: {effect}", "Make hint longer than sweep."
         if self.hint + 2 * self.sweep >= _PROMISE:
             facts = f"a hint of {say(self.hint)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}"

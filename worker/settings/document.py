@@ -183,7 +183,7 @@ class Document:
         names = sorted(known)
         near = difflib.get_close_matches(str(key[-1]), names, n=1)
         self.add_error(
-            key, "is not a setting", f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(names)}."
+            key, "is not a setting", f"Did you mean {near[0]}?" if near else f"Choose from: {', '.join(names)}."
         )
 
     def read(self, model: type[M], table: Any, at: Key) -> M | None:
@@ -258,7 +258,7 @@ def read_file(
         text = (copy or path).read_bytes().decode("utf-8-sig")
         return Document(file, text, environ, needs)
     except FileNotFoundError:
-        remedy = "Write it (intake init asks for what it needs), or name another one by --config or $INTAKE_CONFIG."
+        remedy = "Write it (intake init asks for what it needs), or name another one with --config or $INTAKE_CONFIG."
         raise unusable("does not exist", remedy) from None
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()

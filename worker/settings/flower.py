@@ -42,7 +42,7 @@ _REFUSED: Final = {
         ("persistent", "db", "state_save_interval"),
         "is not used: Flower would load its tasks from a file by pickle, which runs what is written there",
     ),
-    "read_only": "is not used: Flower only shows here, and never stops a worker or runs a task",
+    "read_only": "is not used: Flower is read-only here, and never stops a worker or runs a task",
     "debug": "is not used: Flower would show its own code and values on its pages",
     "format_task": "is not used: it names a function of Python",
     "task_runtime_metric_buckets": "is not used: intake metrics has the measurements",
@@ -97,7 +97,7 @@ def check_address(options: Mapping[str, Any]) -> None:
             return
     except OSError as error:
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else "it is no address of this machine"
-    remedy = "Name another port by FLOWER_PORT."
+    remedy = "Name another port with FLOWER_PORT."
     raise _refused("port", f"cannot be used at {host or 'any address'} ({port}): {why.lower()}", remedy)
 
 
@@ -153,7 +153,7 @@ def _passwords(value: str, folder: Path) -> list[str]:
 
 def _port(value: str) -> int:
     if not value.isdecimal() or not 0 < int(value) < _PORTS:
-        raise _refused("port", f"is not a port from 1 to {_PORTS - 1}", "Name another port by FLOWER_PORT.")
+        raise _refused("port", f"is not a port from 1 to {_PORTS - 1}", "Name another port with FLOWER_PORT.")
     return int(value)
 
 

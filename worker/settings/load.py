@@ -250,9 +250,9 @@ def _check_ends(document: Document, tables: list[Any]) -> None:
                 used[section].add(name)
                 accounts = document.tables(section)
                 if name not in accounts and not (section == "providers" and name in document.tables("producers")):
-                    remedy = f"Known here: {', '.join(sorted(accounts)) or 'none'}."
+                    remedy = f"Choose from: {', '.join(sorted(accounts)) or 'none'}."
                     document.add_error(("routes", number, key), f"{name} is not one of the {section}", remedy)
     for section, names in used.items():
         for name in sorted(document.tables(section).keys() - names):
             reason = "is in no route: its orders would go nowhere" if section == "providers" else "is in no route"
-            document.add_error((section, name), reason, "Add a [[routes]] table for it, or take it out.")
+            document.add_error((section, name), reason, "Add a [[routes]] table for it, or remove it.")

@@ -21,7 +21,7 @@ _HEADER: Final = frozenset({
     "mapped", "old", "new",
 })  # fmt: skip
 _WORDS: Final = re.compile(r"[^\W\d_]+")
-_EXAMPLE: Final = "Write one entry a line: MUG-1,product-1."
+_EXAMPLE: Final = "Write one entry per line: MUG-1,product-1."
 
 
 class MapError(ValueError):
@@ -123,7 +123,7 @@ def _positions(row: list[str], columns: tuple[str, str], line: int) -> tuple[int
     names = [cell.casefold() for cell in row]
     for column in columns:
         if names.count(column.casefold()) != 1:
-            problem = "has no column" if column.casefold() not in names else "has twice the column"
+            problem = "has no column" if column.casefold() not in names else "has more than one column"
             raise MapError(f"{problem} {column}", f"The first line names: {', '.join(row)}.", line)
     first, second = columns
     return names.index(first.casefold()), names.index(second.casefold())

@@ -65,5 +65,5 @@ def needs_here(environ: Mapping[str, str]) -> Needs:
     if not name:
         return EVERYTHING
     if name not in NEEDS_OF:
-        raise ConfigError("the environment", PROCESS, "is not a process", f"Known here: {', '.join(NEEDS_OF)}.")
+        raise ConfigError("the environment", PROCESS, "is not a process", f"Choose from: {', '.join(NEEDS_OF)}.")
     return NEEDS_OF[name]

@@ -101,7 +101,7 @@ def _producer(document: Document, at: Key, table: Any, kinds: Mapping[str, Webho
     if not isinstance(table, dict) or not isinstance(kind, str | None):
         return document.read(Producer, table, at)
     if kind is not None and kind not in kinds:
-        document.add_error((*at, "kind"), "is not known", f"Known here: {', '.join(sorted(kinds))}.")
+        document.add_error((*at, "kind"), "is not known", f"Choose from: {', '.join(sorted(kinds))}.")
         return None
     ours = fields_of(Producer).keys() - _NOT_KEYS
     options = read_options(document, at, table, ours, kinds[kind].Options if kind is not None else Table)
@@ -122,9 +122,9 @@ def _conflicts(
     for name in producer.pushes_for:
         if name not in providers:
             known = ", ".join(sorted(providers)) or "none"
-            yield "for", f"{name} is not one of the providers", f"Known here: {known}."
+            yield "for", f"{name} is not one of the providers", f"Choose from: {known}."
     if producer.former_secret and not producer.secret:
-        yield "former_secret", "is there without a secret", 'Write the new one: secret = "env:NAME".'
+        yield "former_secret", "is set without a secret", 'Write the new one: secret = "env:NAME".'
     secrets = {key: value.get_secret_value() for key in _SECRETS if (value := getattr(producer, key))}
     # A missing environment variable or file is noted already.
     secrets = {key: secret for key, secret in secrets.items() if not secret.startswith(("env:", FILE))}
@@ -134,9 +134,9 @@ def _conflicts(
     if kind is None:
         return
     if kind.hints_only and len(producer.pushes_for) != 1:
-        yield "for", "must name the one provider whose orders its webhooks speak of", 'Write for = ["NAME"].'
+        yield "for", "must name the one provider whose orders its webhooks announce", 'Write for = ["NAME"].'
     if producer.secret is None:
-        remedy = 'Write secret = "env:NAME": without it anybody could send.'
+        remedy = 'Write secret = "env:NAME": without it, anyone could send.'
         yield "secret", f"is missing, and webhooks of the kind {producer.kind} are checked by it", remedy
         return
     for key, secret in secrets.items():

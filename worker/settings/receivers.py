@@ -215,5 +215,5 @@ def _check(document: Document, name: str, receiver: Receiver, accounts: Collecti
         document.add_error((*at, "mail"), "needs a mail server", "Add a table [mail] with host and sender.")
     for account in receiver.accounts:
         if account not in accounts:
-            remedy = f"Known here: {', '.join(sorted(accounts)) or 'none'}."
+            remedy = f"Choose from: {', '.join(sorted(accounts)) or 'none'}."
             document.add_error((*at, "accounts"), f"{account} is not one of the accounts", remedy)

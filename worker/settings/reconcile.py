@@ -62,5 +62,5 @@ def read_reconcile(document: Document, routes: Sequence[Route], providers: Any) 
         if pair not in possible:
             names = ", ".join(" > ".join(names) for names in possible)
             reason = "is not a pair of a route"
-            document.add_error(("reconcile", "pairs", number), reason, f"Known here: {names or 'none'}.")
+            document.add_error(("reconcile", "pairs", number), reason, f"Choose from: {names or 'none'}.")
     return table

@@ -49,7 +49,7 @@ def _reference(text: str) -> str:
         raise stray from None
     fields = [field for _, field, _, _ in parts if field is not None]
     if any(field not in _FIELDS for field in fields) or any(spec or conversion for _, _, spec, conversion in parts):
-        raise SettingError("has a field that a reference cannot be made of", allowed)
+        raise SettingError("has a field that a reference cannot use", allowed)
     if not any(field in _IDS for field in fields):
         # A display id is "not promised to be unique": a second order with the same number would count as the first.
         raise SettingError("does not distinguish one order from another", "Use {external_id} or {source_id} in it.")
@@ -122,7 +122,7 @@ class Route(Table):
         for literal, field in _parts_of(self.reference):
             value = getattr(order, field) if field else ""
             if field and not value:
-                raise Rejected(f"the order has no {field}, which its reference is made of")
+                raise Rejected(f"the order has no {field}, which its reference needs")
             parts += [literal, value]
         return "".join(parts)
 
@@ -271,5 +271,5 @@ def echoes(routes: Sequence[Route], sources: Collection[str]) -> Iterator[tuple[
                 reason = (
                     f"the account of {target} is also a provider, so the orders that we create there would be read back"
                 )
-                remedy = 'Write reference = "{provider}:{external_id}": what begins so is ours, and not carried on.'
+                remedy = 'Write reference = "{provider}:{external_id}", by which Intake recognizes its own orders.'
                 yield number, "reference", reason, remedy

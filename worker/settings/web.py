@@ -69,5 +69,5 @@ def read_web(document: Document) -> WebSettings:
         document.add_error(("web", "identity_header"), reason, 'Add proxies = ["127.0.0.1"]: its addresses.')
     if table.default_role and not table.identity_header:
         reason = "is only for users that a proxy names"
-        document.add_error(("web", "default_role"), reason, "Add identity_header, or take it out.")
+        document.add_error(("web", "default_role"), reason, "Add identity_header, or remove it.")
     return table

@@ -39,8 +39,8 @@ class Kinds(Mapping[str, type[A]]):
 def load_kinds(group: str, base: type, built_in: Mapping[str, str]) -> Kinds[Any]:
     """Return the adapters by kind: `built_in` ("module:class"), and those that entry points of `group` name.
 
-    Raises ConfigError for an entry point that cannot be imported, is no complete subclass of `base`, or has a kind that
-    is taken.
+    Raises ConfigError for an entry point that cannot be imported, is not a complete subclass of `base`, or has a kind
+    that is taken.
     """
     adapters: dict[str, str | type] = dict(built_in)
     for point in entry_points(group=group):
@@ -63,7 +63,7 @@ def _load(point: EntryPoint, base: type) -> type:
         raise _problem(point, reason, "Reinstall or remove that package") from error
     if not (inspect.isclass(adapter) and issubclass(adapter, base)) or inspect.isabstract(adapter):
         raise _problem(
-            point, f"{point.value} is no complete {base.__name__}", f"Name a class with all of {base.__name__}"
+            point, f"{point.value} is not a complete {base.__name__}", f"Name a class with all of {base.__name__}"
         )
     try:
         require_declared(adapter, base)

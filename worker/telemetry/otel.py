@@ -98,8 +98,8 @@ class _Exporter(SpanExporter):
             self.lost = 0
         else:
             if not self.lost:
-                remedy = "look at the collector; orders do not wait for it"
-                log.warning("traces.lost", reason="the collector takes no spans", remedy=remedy)
+                remedy = "check the collector; orders do not wait for it"
+                log.warning("traces.lost", reason="the collector accepts no spans", remedy=remedy)
             self.lost += len(spans)
         return result
 

@@ -121,7 +121,7 @@ def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     swept = snapshot.signs.get(SWEPT, snapshot.began)
     if now - swept > max(rules.silent_after, 10 * settings.clocks.sweep):
         ticks = snapshot.queues.get(_TICKS) or now - snapshot.signs.get(BEAT, 0) < rules.silent_after
-        name, cause = ("upkeep", "it does not process its ticks") if ticks else ("beat", "it sends no ticks")
+        name, cause = ("upkeep", "ticks are not processed") if ticks else ("beat", "no ticks are sent")
         facts = f"{cause}: no sweep for {_ago(snapshot, swept)}, so nothing is polled, retried or taken over"
         remedy = f"Start the {name} process of the Procfile, or check its log."
         yield Judgement(f"{name}_silent", name, facts, remedy, "standstill", swept)

@@ -96,7 +96,7 @@ def application(settings: Settings, pages: tuple[Page, ...] = PAGES) -> Starlett
         if request.url.path.startswith(f"{ROOT}/"):
             return refusal(Problem(status, "no_such_call", "There is no such call. See /api/v1/openapi.json."))
         visit = Visit(console, sender_of(request, console.web))
-        title = "This page is not here" if status == 404 else "That is not possible here"  # noqa: PLR2004
+        title = "This page does not exist" if status == 404 else "That is not possible here"  # noqa: PLR2004
         text = "It may have been moved, or the address has a typo."
         return visit.render("error.html", status, title=title, text=text)
 

@@ -127,12 +127,12 @@ def add(name: str, role: Role, *, stdin: bool, no_password: bool) -> None:
         )
     rt, users = _open()
     if users.get(name) is not None:
-        raise click.ClickException(f"{name} is a user already. To set a new password: intake web user password {name}")
+        raise click.ClickException(f"{name} is already a user. To set a new password: intake web user password {name}")
     password = "" if no_password else hash_password(_ask(name, stdin=stdin))
     with recorded(rt, user=name, role=role):
         if not users.add(name, role, password):
-            raise click.ClickException(f"{name} is a user already")
-    click.echo(f"{name} is a user now, as {role}.")
+            raise click.ClickException(f"{name} is already a user")
+    click.echo(f"The user {name} was added with the role {role}.")
 
 
 @user.command("list", epilog=examples("intake web user list"))
@@ -163,7 +163,7 @@ def password(name: str, *, stdin: bool) -> None:
     with recorded(rt, user=name):
         users.change(known, password=hashed)
         Attempts(rt.redis).forget("user", name)
-    click.echo(f"{name} has a new password, and signs in again.")
+    click.echo(f"{name} has a new password, and must sign in again.")
 
 
 @user.command("role", epilog=examples("intake web user role ada --role viewer"))
@@ -181,7 +181,7 @@ def role(name: str, role: Role) -> None:
         raise click.ClickException(f"{name} is not a user. See: intake web user list")
     with recorded(rt, user=name, role=role, was=known.role):
         users.change(known, role=role)
-    click.echo(f"{name} is {role} now, and signs in again.")
+    click.echo(f"{name} now has the role {role}, and must sign in again.")
 
 
 @user.command("remove", epilog=examples("intake web user remove ada"))

@@ -35,7 +35,10 @@ class ActionWords:
 
 LIST_WORDS: Final[dict[ListName, ListWords]] = {
     "dead": ListWords(
-        "Dead", "order", "orders", "A target refused them, or every attempt failed: they are not sent by themselves."
+        "Dead",
+        "order",
+        "orders",
+        "A target refused them, or every attempt failed: they are not sent again automatically.",
     ),
     "held": ListWords(
         "Held", "order", "orders", "Something is missing, or a person must agree: they are not sent yet."
@@ -82,7 +85,7 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
             "Leave as they are",
             "Drop what is held of {rows}?",
             (
-                "What the target has of them stays as it is.",
+                "They stay as they are in the target.",
                 "Those that the target never had are listed as dead, and can be sent again later.",
             ),
             "left as they are",
@@ -96,7 +99,7 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
             (
                 "A worker searches for them within seconds, within the limit of the target. Nothing is written there.",
                 "One that is there counts as delivered. One that is certainly not there is queued again.",
-                "Any other stays in doubt, and its page shows the new answer.",
+                "Any other stays in doubt, and its page shows the new result.",
             ),
             "to be searched for",
         ),

@@ -41,4 +41,4 @@ class Refused(Exception):
 
 def missing(what: str = "This page") -> Refused:
     """Return the refusal of something that is not there."""
-    return Refused(404, f"{what} is not here", "It may have been moved, or the address has a typo.")
+    return Refused(404, f"{what} does not exist", "It may have been moved, or the address has a typo.")

@@ -22,7 +22,7 @@ def objection(password: str, name: str) -> str:
     if len(password) < SHORTEST:
         return f"the password has {len(password)} characters, and needs {SHORTEST} or more: three words will do"
     if len(password) > LONGEST:
-        return f"the password has {len(password)} characters, and may have {LONGEST}"
+        return f"the password has {len(password)} characters, and may have at most {LONGEST}"
     if name.casefold() in password.casefold() and len(password) < SHORTEST + len(name):
         return "the password is too similar to the name"
     if len(set(password)) < 5:  # noqa: PLR2004  # "aaaaaaaaaaaa"

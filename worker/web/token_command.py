@@ -50,8 +50,10 @@ def add(name: str, role: Role) -> None:
     with recorded(rt, token=name, role=role):
         text = tokens.add(name, role)
         if text is None:
-            raise click.ClickException(f"there is a token {name}. To replace it: intake web token remove {name}")
-    click.echo(f"{name} is a token now, as {role}. It is not shown again:", err=True)
+            raise click.ClickException(
+                f"the token {name} already exists. To replace it: intake web token remove {name}"
+            )
+    click.echo(f"The token {name} was added with the role {role}. It is shown only once:", err=True)
     click.echo(text)
 
 

@@ -63,7 +63,7 @@ DECISIONS: Final[dict[str, Words]] = {
         "Leave it as it is",
         "Drop what is held of this order for {target}?",
         (
-            "What {target} has of this order stays as it is.",
+            "The order stays as it is in {target}.",
             "If {target} never had it, it is listed as not delivered, and can be sent again later.",
         ),
         danger=True,
@@ -74,7 +74,7 @@ DECISIONS: Final[dict[str, Words]] = {
         (
             "A worker searches {target} for the reference of this order within seconds. Nothing is written there.",
             "If it is there, it counts as delivered. If it is certainly not there, it is queued again.",
-            "Otherwise it stays in doubt, and its page shows the new answer.",
+            "Otherwise it stays in doubt, and its page shows the new result.",
         ),
     ),
     "delivered": Words(

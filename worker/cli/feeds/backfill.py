@@ -107,7 +107,7 @@ def _outcomes(rt: Runtime, order: Order) -> set[str]:
 def _begin(rt: Runtime, name: str, since: datetime, until: datetime, *, yes: bool) -> None:
     targets = ", ".join(rt.settings.targets_of(name))
     action = f"Read orders of {name} placed from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M} UTC again"
-    confirm_or_abort(f"{action}, and send those that are missing to {targets}?", yes=yes)
+    confirm_or_abort(f"{action}, and send missing orders to {targets}?", yes=yes)
     with recorded(rt, name, since=f"{since:%Y-%m-%d %H:%M} UTC", until=f"{until:%Y-%m-%d %H:%M} UTC"):
         if not rt.backfills.begin(name, since, until):
             raise click.ClickException(

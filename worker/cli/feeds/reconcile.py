@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _OTHER_COUNTS = {
     "edited": "edited by people in the target: kept",
     "on_the_way": "being delivered",
-    "unlisted": "in the target, but in no list of it",
+    "unlisted": "in the target, but not in its list",
     "older": "placed before the range",
     "gone": "no longer in the source",
     "discarded": "discarded by a person",
@@ -157,7 +157,7 @@ def _compare(rt: Runtime, wish: RunOptions, screen: Display, repair: Act | None)
 def command(provider: str, target: str, **options: Any) -> None:
     """Compare a provider's orders with a target's.
 
-    Exit code 1 if the orders of PROVIDER and TARGET differ. Only --repair changes anything, and it asks for
+    The exit code is 1 if the orders of PROVIDER and TARGET differ. Only --repair changes anything, and it asks for
     confirmation. Duplicated and extra orders are never changed.
     """
     rt = open_runtime(confirmed=options["repair"])

@@ -110,7 +110,7 @@ class Rehearsal:
                 preview.verdicts.append(OrderPreview(key, "could not be read", detail=_detail(error)))
                 continue
             if not deliveries:
-                preview.verdicts.append(OrderPreview(order.key, "is ours, or in no route: not carried on"))
+                preview.verdicts.append(OrderPreview(order.key, "is our own, or in no route: not forwarded"))
             for target, delivery in deliveries or ():
                 if isinstance(delivery, PermanentError):
                     what = "would be a dead letter"
@@ -202,7 +202,7 @@ def _detail(error: PermanentError) -> str:
 def _if_absent(standing: Standing, *, same: bool, left_out: str) -> str:
     """Return what would happen to an order that the target does not have."""
     if standing.done:
-        return "was delivered, and is not there"
+        return "was delivered, but is not there"
     if left_out:
         return "is left out"
     if standing.state in {"queued", "claimed"}:
@@ -216,4 +216,4 @@ def _if_present(standing: Standing, on_change: str, *, same: bool) -> str:
     """Return what would happen to an order that the target has."""
     if not standing.done or same:
         return "is there"
-    return {"update": "would be changed", "hold": "would be held"}.get(on_change, "is there, its change is ignored")
+    return {"update": "would be changed", "hold": "would be held"}.get(on_change, "is there; its change is ignored")

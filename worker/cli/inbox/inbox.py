@@ -47,7 +47,7 @@ ADVICE: Final = {
     "no_record": "Push `order`: this producer has no API. See: intake schema order",
     "malformed": "Fix the producer, or fix the adapter and replay.",
     "rejected": "Check the reference of the route, then replay.",
-    "poison": "Report a bug of Intake: the job ended the process that read it, several times.",
+    "poison": "Report a bug in Intake: the job repeatedly ended the process that read it.",
     "not_there": "Check whether the provider has the order, then replay.",
 }
 
@@ -126,7 +126,7 @@ def command() -> None:
 
 @command.command("list", epilog=examples("intake inbox list --code signature"))
 @_filter_options
-@click.option("--limit", default=20, show_default=True, help="Number of jobs listed, the newest first.")
+@click.option("--limit", default=20, show_default=True, help="Number of jobs listed, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print all as JSON.")
 def list_all(*, code: str | None, provider: str | None, limit: int, as_json: bool) -> None:
     """List failed jobs.

@@ -60,7 +60,7 @@ def _target_of_order(rt: Runtime, key: str, named: str | None) -> str:
         return targets[0]
     if not targets:
         raise click.ClickException(f"no target has an order {key}. Next: intake show {key}")
-    raise click.UsageError(f"{key} goes to {', '.join(targets)}: name one by --target")
+    raise click.UsageError(f"{key} goes to {', '.join(targets)}: name one with --target")
 
 
 def _list(rt: Runtime, target: str | None, *, as_json: bool) -> None:

@@ -51,8 +51,8 @@ The log of Intake has no such data."""
 def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> None:
     """Erase the data of one customer.
 
-    Name orders by their keys (provider:external_id), or a text that they contain. An order that is not delivered yet is
-    then never sent. Of a delivered order, Intake keeps no personal data.
+    Name orders by their keys (provider:external_id), or a text that they contain. An order that is not delivered yet
+    is then never sent. Intake keeps no personal data of delivered orders.
     """
     if match == "-":
         match = sys.stdin.readline().strip()
@@ -66,7 +66,7 @@ def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> Non
                 text = would if flags["dry_run"] else _rewrite(rt)
             click.echo(text)
             return
-        raise click.UsageError("name order keys, or a text by --match")
+        raise click.UsageError("name order keys, or a text with --match")
     eraser = Eraser(rt.redis, list(rt.settings.targets), rt.cursors, rt.inbox)
     providers = [*rt.settings.providers, *rt.settings.producers]
     found = eraser.find(providers, order_keys, Match(match) if match else None)

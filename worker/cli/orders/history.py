@@ -64,7 +64,7 @@ def _print_order(console: Display, key: str, entry: Entry, step: NextStep, corre
     for path, by in corrections.items():
         _print_detail(console, f"corrected: {path} (by {by})")
     for sentence in sentences(record.get("fields", "{}")):
-        _print_detail(console, f"{entry.target} said: {sentence}")
+        _print_detail(console, f"{entry.target} responded: {sentence}")
     _print_detail(console, f"next: {step}")
 
 

@@ -38,9 +38,12 @@ def filter_options(command: Any) -> Any:
     """Add the options that select orders."""
     for option in (
         click.option(
-            "--newer", metavar="AGE", callback=parse_age, help="Limit to orders that wait for less than 30m, 2h, 7d."
+            "--newer",
+            metavar="AGE",
+            callback=parse_age,
+            help="Limit to orders that have waited for less than 30m, 2h, 7d.",
         ),
-        click.option("--older", metavar="AGE", callback=parse_age, help="Limit to orders that wait for longer."),
+        click.option("--older", metavar="AGE", callback=parse_age, help="Limit to orders that have waited for longer."),
         click.option("--match", "pattern", metavar="PATTERN", help="Limit to keys like 'shop-nl:10*'."),
         click.option("--reason", metavar="TEXT", help="Limit to orders with this text in code or reason."),
         click.option("--provider", metavar="NAME", help="Limit to this provider."),
@@ -53,7 +56,7 @@ def filter_options(command: Any) -> Any:
 def list_options(command: Any) -> Any:
     """Add the options of a list: which orders, how many of them, and in which form."""
     as_json = click.option("--json", "as_json", is_flag=True, help="Print all as JSON.")
-    limit = click.option("--limit", default=20, show_default=True, help="Number of orders listed, the newest first.")
+    limit = click.option("--limit", default=20, show_default=True, help="Number of orders listed, newest first.")
     return filter_options(limit(as_json(command)))
 
 
@@ -126,7 +129,7 @@ def _add_summaries(rt: Runtime, rows: Iterable[dict[str, Any]]) -> None:
             chunk = orders[at : at + _AT_ONCE]
             for row, summary in zip(chunk, summaries(rt.stuck[target], [row["key"] for row in chunk]), strict=True):
                 row["number"] = summary.number
-                row["said"] = f"{target} said: {summary.said}" if summary.said else ""
+                row["said"] = f"{target} responded: {summary.said}" if summary.said else ""
 
 
 def print_list(  # noqa: PLR0913  # what is listed, and the options of the list

@@ -117,7 +117,7 @@ class FileReload:
         if self._kept:
             self._new.replace(self._copy)
         self._mailbox.reply("accepted")
-        return Verdict(accepted=True, lines=["reload: the file is good; the processes are started again with it"])
+        return Verdict(accepted=True, lines=["reload: the file is valid; the processes are restarted with it"])
 
     def _refuse(self, reason: str) -> Verdict:
         with contextlib.suppress(OSError):

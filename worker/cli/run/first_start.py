@@ -46,7 +46,7 @@ def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
             else:
                 click.confirm("Begin?", abort=True, err=True)
     except _FAILURES as error:
-        _say(f"it is not known what the first polls would send: {type(error).__name__}")
+        _say(f"the first polls could not be previewed: {type(error).__name__}")
 
 
 def _say(text: str) -> None:

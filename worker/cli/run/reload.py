@@ -44,14 +44,14 @@ _CHECK: Final = 90.0
 )
 @acting
 def command(*, dry_run: bool, in_use: Path | None) -> None:
-    """Take over a changed intake.toml.
+    """Apply a changed intake.toml.
 
     The processes of this host check the whole file first. If anything in it is wrong, or must not change while Intake
     runs, nothing changes. Otherwise each process finishes its current calls, and continues with the new settings.
     """
     if dry_run:
         _check(in_use)
-        click.echo("ok: the file is good")
+        click.echo("ok: the file is valid")
         return
     settings = read_settings(offline=True)
     running = list(read_running(reload_folder(settings.data_dir)))
@@ -147,7 +147,12 @@ def _fixed(old: Settings, new: Settings) -> Iterator[ConfigError]:
     for key, (before, now) in places.items():
         if before != now:
             reason = "must not change while Intake runs"
-            yield ConfigError(new.file, key, reason, "Put it back, or stop all processes and start them with it.")
+            yield ConfigError(
+                new.file,
+                key,
+                reason,
+                "Restore the former value, or stop all processes and start them with the new one.",
+            )
 
 
 def _place(url: str | None) -> tuple[str, ...] | None:
@@ -165,5 +170,5 @@ def _registered(settings: Settings) -> list[ConfigError]:
             return rt.installation.compare().problems
         except _OF_REDIS as error:
             state = state_of(error, rt.redis)
-            remedy = f"{state.remedy}; then reload again." if state.remedy else "Reload again when it answers."
+            remedy = f"{state.remedy}; then reload again." if state.remedy else "Reload again when Redis responds."
             return [ConfigError(settings.file, "redis.url", state.sentence, remedy)]

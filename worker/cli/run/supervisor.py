@@ -274,7 +274,7 @@ class Supervisor:
         while process.poll() is None and time.monotonic() < end and self._grace:
             self._forward(0.05)
         if process.poll() is None:
-            self._report(running.program.name, "killed: it did not end by itself")
+            self._report(running.program.name, "killed, because it did not end")
         running.kill_group()
         process.wait()
         end = time.monotonic() + _LAST

@@ -21,7 +21,7 @@ _RETRIES: Final = 4
 #: Seconds within which all accounts have to answer.
 _PATIENCE: Final = 45.0
 _CREDENTIALS: Final = "Correct the credentials of this account."
-_UNKEYED: Final = ("its secrets are not here", "Check it where the worker runs.")
+_UNKEYED: Final = ("its secrets are not set here", "Check it where the worker runs.")
 _URL: Final = "Correct its url: check the region and the account."
 _OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 _ADDRESS: Final = "Check that the url is correct, and that this machine can reach it."

@@ -109,7 +109,7 @@ def examine_registered(comparison: Comparison) -> Iterator[Finding]:
     for account in declared(comparison.settings, comparison.known.salt):
         entry = comparison.known.accounts.get((account.role, account.name))
         if entry and len(entry.names) > 1 and entry.names[0] not in account.formerly:
-            detail = f"its name in the ledger is {entry.names[0]}, which a loss of Redis would forget"
+            detail = f"its name in the ledger is {entry.names[0]}, which would be lost with Redis"
             remedy = f'Add to it: formerly = ["{entry.names[0]}"].'
             yield Finding(f"{account.role} {entry.names[-1]}", "warning", detail, remedy)
 
@@ -219,8 +219,8 @@ def _embedded_runs(settings: Settings) -> bool:
 def command(*, as_json: bool, offline: bool, security: bool) -> None:
     """Check the settings, Redis and every account.
 
-    Every account is called once. With --security: encryption, rights in Redis, secrets, files, ports and users; no
-    account is called. Exit code 1 if there is an error; warnings do not count.
+    Every account is called once. With --security, the command checks encryption, rights in Redis, secrets, files,
+    ports and users, and calls no account. The exit code is 1 if there is an error; warnings do not count.
     """
     if offline and security:
         raise click.UsageError("--offline and --security do not go together")

@@ -77,7 +77,7 @@ def _examine(accounts: Adapters, name: str, now: datetime) -> Finding:
     try:
         found = look(accounts, name, now)
     except IntakeError as error:
-        return Finding(what, "warning", f"what it would send is not known: {error}")
+        return Finding(what, "warning", f"it could not be previewed: {error}")
     detail = describe(found, format_start(accounts.settings.providers[name].start))
     finished = sum(found.sent[status] for status in _FINISHED)
     if not finished:
@@ -129,7 +129,7 @@ def describe(found: FirstPoll, start: str) -> str:
     more = {"would be held": found.held, "cannot be read": found.unreadable}
     text += "".join(f"; {number} {what}" for what, number in more.items() if number)
     if found.more:
-        text += f"; this is a part only: {found.records} records were read, and more follow"
+        text += f"; this is only a part: {found.records} records were read, and more follow"
     return text
 
 

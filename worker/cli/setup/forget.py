@@ -22,8 +22,8 @@ from worker.store.registry.absent import give_up, read_absent
 def command(name: str, *, dry_run: bool, yes: bool) -> None:
     """Give up an account removed from the settings.
 
-    What waits for account NAME is discarded. Its delivered orders remain known: if the account returns, no order is
-    created again.
+    Orders that wait for account NAME are discarded. Its delivered orders remain known: if the account returns, no
+    order is created again.
     """
     rt = open_runtime()
     registry = rt.installation.registry

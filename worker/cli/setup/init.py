@@ -69,7 +69,7 @@ def _pairs(_ctx: click.Context, option: click.Parameter, values: tuple[str, ...]
 )
 @click.option("--url", "urls", multiple=True, metavar="NAME=URL", help="URL of an account; repeatable.")
 @click.option("--env-file", metavar="FILE", help="File for the variables (.env), named in the settings.")
-@click.option("--yes", is_flag=True, help="Ask nothing: what is not named comes from the environment.")
+@click.option("--yes", is_flag=True, help="Do not ask: read missing values from the environment.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
 def command(**options: Any) -> None:

@@ -36,7 +36,7 @@ SCHEMAS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
 def command(what: str) -> None:
     """Print a JSON Schema: job, order or settings.
 
-    The order is the one that a job may carry. With the schema of the settings, an editor completes and checks
+    The schema `order` describes the order in a job. With the schema `settings`, an editor completes and checks
     intake.toml.
     """
     click.echo(json.dumps(SCHEMAS[what](), indent=2, ensure_ascii=False))

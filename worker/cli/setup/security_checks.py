@@ -45,7 +45,7 @@ def examine_security(settings: Settings) -> Iterator[Finding]:
         with connect(redis_url(settings), patience="short") as redis:
             yield from _examine_people(settings, redis)
     except ERRORS as error:
-        yield Finding("console users", "skipped", f"Redis does not answer ({type(error).__name__})", "Start Redis.")
+        yield Finding("console users", "skipped", f"Redis does not respond ({type(error).__name__})", "Start Redis.")
 
 
 def _examine_connections(settings: Settings) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def _examine_redis(url: str) -> Iterator[Finding]:
             "redis tls", "warning", detail, "Write rediss:// (sentinels://), or keep it in a private network."
         )
     elif address.tls and not (address.tls["ssl_cert_reqs"] == "required" and address.tls["ssl_check_hostname"]):
-        yield Finding("redis tls", "error", "its certificate is not verified", "Take ssl_cert_reqs out of the address.")
+        yield Finding("redis tls", "error", "its certificate is not verified", "Remove ssl_cert_reqs from the address.")
     else:
         yield Finding("redis tls", "ok", "encrypted and verified" if address.tls else "Redis is on this machine")
     if not address.password and (address.path is None):
@@ -94,17 +94,19 @@ def _examine_redis(url: str) -> Iterator[Finding]:
             yield from _examine_rights(redis, address.username or "default")
         if lets_everybody_in(address):
             remedy = "Set requirepass, or switch it off: ACL SETUSER default off."
-            yield Finding("redis default user", "error", "anybody who reaches Redis gets in without a password", remedy)
+            yield Finding(
+                "redis default user", "error", "anyone who reaches Redis can connect without a password", remedy
+            )
         else:
-            yield Finding("redis default user", "ok", "nobody gets in without a password")
+            yield Finding("redis default user", "ok", "no one can connect without a password")
     except ERRORS as error:
-        yield Finding("redis user", "skipped", f"Redis does not answer ({type(error).__name__})", "Start Redis.")
+        yield Finding("redis user", "skipped", f"Redis does not respond ({type(error).__name__})", "Start Redis.")
 
 
 def _examine_rights(redis: Redis, user: str) -> Iterator[Finding]:
     may = unneeded_rights(redis)
     if may:
-        detail = f"the user {user} may more than Intake needs: {'; '.join(may)}"
+        detail = f"the user {user} may do more than Intake needs: {'; '.join(may)}"
         yield Finding("redis rights", "warning", detail, _USERS_FILE)
     else:
         yield Finding("redis rights", "ok", f"the user {user} may do what Intake needs, and no more")

@@ -37,7 +37,7 @@ def command() -> None:
 def test(receiver: str | None, *, as_json: bool) -> None:
     """Send a test message.
 
-    It goes to RECEIVER, or to all receivers. The exit code is 1 if one does not accept it.
+    The message goes to RECEIVER, or to all receivers. The exit code is 1 if a receiver does not accept it.
     """
     rt = open_runtime()
     receivers = rt.settings.alarms.to
@@ -82,7 +82,7 @@ def _send_test(rt: Runtime, destination: Destination) -> dict[str, Any]:
 def digest(receiver: str | None, *, as_json: bool) -> None:
     """Print what waits for a person.
 
-    It is the digest that RECEIVER would get now, or the digest of everything.
+    The output is the digest that RECEIVER would get now, or the digest of everything.
     """
     rt = open_runtime(offline=True)
     accounts: tuple[str, ...] = ()

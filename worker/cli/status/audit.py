@@ -62,9 +62,9 @@ def _row(found: AuditRecord) -> dict[str, str]:
 )
 @click.option("--order", metavar="KEY", help="Limit to actions on this order (provider:external_id).")
 @click.option("--actor", metavar="NAME", help="Limit to this person; * stands for any text: 'anna*'.")
-@click.option("--what", metavar="TEXT", help="Limit to this action (a part of it) or this account: 'dead'.")
+@click.option("--what", metavar="TEXT", help="Limit to this action (or part of its name) or account: 'dead'.")
 @click.option(
-    "--limit", type=click.IntRange(1), help=f"Number of records, the newest first ({_SHOWN}; all as JSON or CSV)."
+    "--limit", type=click.IntRange(1), help=f"Number of records, newest first ({_SHOWN}; all as JSON or CSV)."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print as CSV.")
 @json_option

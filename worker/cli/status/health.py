@@ -57,12 +57,12 @@ def readiness(settings: Settings) -> tuple[bool, str]:
 
 @click.command("health", epilog=examples("intake health --live worker", "intake health --ready"))
 @click.option("--live", "probe", flag_value="live", help="Check that the processes of this host make progress.")
-@click.option("--ready", "probe", flag_value="ready", help="Check that Redis takes writes and that work is done.")
+@click.option("--ready", "probe", flag_value="ready", help="Check that Redis accepts writes and that work is done.")
 @click.argument("role", required=False, type=click.Choice(ROLES))
 def command(probe: str | None, role: str | None) -> None:
     """Check liveness or readiness, for a supervisor.
 
-    Prints one line; exit code 0 or 1. ROLE limits --live to one process.
+    The command prints one line; the exit code is 0 or 1. ROLE limits --live to one process.
     """
     # The exit code counts, even if nobody reads the line.
     never_wait()

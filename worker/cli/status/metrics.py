@@ -37,8 +37,8 @@ def impatient(handler: Any) -> type[Any]:
 def command(host: str, port: int, *, once: bool) -> None:
     """Serve metrics for Prometheus.
 
-    Each scrape of /metrics reads Redis. If the secrets of alarms are here, the command also sends them, even while beat
-    is down.
+    Each scrape of /metrics reads Redis. If the secrets of the alarms are set, the command also sends alarms, even
+    while beat is down.
     """
     settings = read_settings(offline=True)
     rt = click.get_current_context().with_resource(Runtime(settings, patience="short"))
@@ -55,14 +55,14 @@ def command(host: str, port: int, *, once: bool) -> None:
         server.RequestHandlerClass = impatient(server.RequestHandlerClass)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError(f"{host}:{port}", "--port", reason, "Name another address by --host and --port.") from None
+        raise ConfigError(f"{host}:{port}", "--port", reason, "Name another address with --host and --port.") from None
     click.echo(f"metrics: http://{host}:{server.server_port}/metrics", err=True)
     stopped = threading.Event()
     on_stop_signals(lambda *_: stopped.set())
     if reloader := take_over(settings, "metrics", stopped.set):
         reloader.heed()
     if unset:
-        click.echo(f"metrics: sends no alarms, which upkeep and listen do: {unset[0]} is not set here", err=True)
+        click.echo(f"metrics: sends no alarms (upkeep and listen do): {unset[0]} is not set here", err=True)
     with contextlib.nullcontext() if unset else Watch(rt):
         stopped.wait()
     server.shutdown()

@@ -60,7 +60,10 @@ def _head(document: dict[str, Any], most: int | None) -> Iterator[RenderableType
     if not needs:
         yield Text("Nothing needs attention.", style="green")
         return
-    yield Text(f"{len(needs)} problems need attention:" if len(needs) != 1 else "1 problem needs attention:", style="bold yellow")
+    yield Text(
+        f"{len(needs)} problems need attention:" if len(needs) != 1 else "1 problem needs attention:",
+        style="bold yellow",
+    )
     for need in needs[:most]:
         yield Text.assemble(("! ", "yellow"), (f"{need['what']}  →  ", "yellow"), (need["command"], "bold"))
     if most is not None and len(needs) > most:
@@ -163,7 +166,7 @@ def _limits(document: dict[str, Any]) -> Lines:
     for name, limit in document["limits"].items():
         if limit["closed_s"]:
             until = utc_text((document["at"] + limit["closed_s"]) * 1000)[11:]
-            lines.append(f"{name}: closed for {age(limit['closed_s'])}, until {until} UTC, as the account asked")
+            lines.append(f"{name}: closed for {age(limit['closed_s'])}, until {until} UTC, as the account requested")
         elif limit["slowed"] > 1:
             lines.append(f"{name}: slowed down {limit['slowed']:g} times; it recovers automatically")
     return "Limits", lines

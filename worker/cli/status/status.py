@@ -23,7 +23,7 @@ _TALL: Final = 60
 @click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(*, watch: bool, as_json: bool) -> None:
-    """Show what needs attention, and the state of everything.
+    """Show all problems, and the state of everything.
 
     One screen shows the providers, lanes, limits, dead orders and processes.
     """

@@ -126,7 +126,7 @@ class Hook:
         except ERRORS as error:
             state = state_of(error)
             log.error("inbox.away", state=state.name, reason=state.sentence, remedy=state.remedy)
-            raise unavailable("away", "the inbox is away or full") from None
+            raise unavailable("away", "the inbox is unreachable or full") from None
         finally:
             shared.running -= 1
 

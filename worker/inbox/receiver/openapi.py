@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from worker.systems.webhook.contract import Webhook
 
 _REASONS = {
-    400: "The body is not what it must be.",
-    401: "The sender did not prove who it is.",
+    400: "The body is not valid.",
+    401: "The sender is not authenticated.",
     408: "The body came too slowly.",
     413: "The body is larger than {most} bytes.",
     503: "Nothing was accepted: send it again later.",
@@ -33,8 +33,8 @@ def document(senders: Sequence[Webhook], most: int) -> dict[str, Any]:
         "Status": {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}},
     }
     paths = {
-        "/health": {"get": _status("health", "The receiver runs.", {})},
-        "/ready": {"get": _status("ready", "Redis takes jobs.", {"503": _error("Redis takes no jobs now.", 503)})},
+        "/health": {"get": _status("health", "The receiver is running.", {})},
+        "/ready": {"get": _status("ready", "Redis accepts jobs.", {"503": _error("Redis accepts no jobs now.", 503)})},
     }
     for sender in senders:
         paths[f"/hooks/{sender.name}"] = {"post": _hook(sender, most, [])}

@@ -39,7 +39,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError(f"{host}:{port}", "--port", reason, "Name another address by --host and --port.") from None
+        raise ConfigError(f"{host}:{port}", "--port", reason, "Name another address with --host and --port.") from None
     return listening
 
 

@@ -64,8 +64,8 @@ def _table(comparisons: dict[str, Comparison]) -> Table:
 def command(orders: int, keep: Path | None) -> None:
     """Run a demonstration between simulated systems.
 
-    Real processes carry the orders of five simulated systems into four, while responses are lost on purpose. At the
-    end both sides are compared.
+    Real processes deliver the orders of five simulated systems to four targets, while responses are lost on purpose.
+    At the end, both sides are compared.
     """
     require_extra("sandbox", "aiohttp")
     console = Display()
@@ -73,8 +73,8 @@ def command(orders: int, keep: Path | None) -> None:
     each = max(4, orders // len(SOURCES))
     expected = sum(stack.expected_orders(each).values())
     console.print(
-        f"{each * len(SOURCES)} orders of {len(SOURCES)} systems go into {len(TARGETS)}, {expected} to create:"
-        " real workers, a real server, real HTTP."
+        f"{each * len(SOURCES)} orders from {len(SOURCES)} systems go to {len(TARGETS)} targets; {expected} must be"
+        " created. Real workers, a real server, real HTTP."
     )
     with stack.folder(keep, "intake-demo-") as home:
         comparisons = run(each, home, console)

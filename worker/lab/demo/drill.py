@@ -128,7 +128,7 @@ def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, 
         with intake(world, home) as (file, up):
             drill = Drill(world, file, how, console, started, expected_orders(orders))
             if not drill.wait(lambda: all(drill.held().values()), up):
-                drill.say("Intake carried nothing")
+                drill.say("Intake delivered nothing")
                 return False
             for source in SOURCES:
                 world.add(source, orders - first, over=flow)
@@ -138,12 +138,12 @@ def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, 
             if not drill.wait(drill.is_recovered, up):
                 drill.say("Intake did not recover")
                 return False
-            drill.say(f"all was there again, {time.monotonic() - drill.lost_at:.1f} s after the last loss")
+            drill.say(f"all orders were there again, {time.monotonic() - drill.lost_at:.1f} s after the last loss")
             existing = sum(existed for _, existed, _ in drill.ledger_counts().values())
             # Read every source once more: an order that is created now is a duplicate.
             time.sleep(AFTER)
             lookups = _count_lookups(home / JOURNALS, drill.lost_at)
-            drill.say(f"the targets were asked {lookups} times since, and had {existing} orders already")
+            drill.say(f"since then, the targets were searched {lookups} times, and {existing} orders existed already")
     return True
 
 
@@ -191,15 +191,16 @@ def _proof(judgement: Judgement) -> str:
 def command(how: str, moments: int, seed: int | None, orders: int, keep: Path | None) -> None:
     """Lose Redis on purpose between simulated systems.
 
-    Redis loses all data while orders flow. At the end the targets must have exactly what the sources have; exit code 1
-    if an order is lost or duplicated. Your own settings and your Redis are not used.
+    Redis loses all data while orders flow. At the end, the targets must have exactly the orders of the sources. The
+    exit code is 1 if an order is lost or duplicated. Your own settings and your Redis are not used.
     """
     require_extra("sandbox", "aiohttp")
     console = Display()
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311  # moments, not secrets
     each = max(4, orders // len(SOURCES))
     console.print(
-        f"{each * len(SOURCES)} orders of {len(SOURCES)} systems go into {len(TARGETS)}; Redis is lost {moments} times;"
+        f"{each * len(SOURCES)} orders from {len(SOURCES)} systems go to {len(TARGETS)} targets;"
+        f" Redis is lost {moments} times;"
         f" --seed {seed}"
     )
     with folder(keep, "intake-drill-") as home:

@@ -120,10 +120,10 @@ def _routes(folder: Path, given: Sequence[str]) -> list[Route]:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(folder: Path, given: tuple[str, ...], too_soon: float, notice: float, *, as_json: bool) -> None:
-    """Judge the journals of the simulator.
+    """Check the journals of the simulator.
 
     FOLDER holds the journals (*.jsonl) that `intake sandbox --journal FOLDER` wrote. Nothing else is read: neither
-    settings nor Redis. Exit code 1 if a promise was broken.
+    settings nor Redis. The exit code is 1 if a promise was broken.
     """
     judgement, reading = judge_folder(folder, _routes(folder, given), notice=notice)
     clean = judgement.clean(too_soon) and not reading.damaged and bool(reading.lines)

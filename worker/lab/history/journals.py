@@ -47,7 +47,7 @@ def entries(paths: Iterable[Path], reading: Reading) -> Iterator[dict[str, Any]]
                     reading.damaged.append(f"{place}: {entry['seq']} comes after {before}")
                     broken = ""
                 if broken:
-                    reading.damaged.append(f"{broken}: it is no JSON")
+                    reading.damaged.append(f"{broken}: it is not JSON")
                     broken = ""
                 before = entry.get("seq", before)
                 reading.lines += 1

@@ -44,7 +44,7 @@ class Route:
             raise ValueError(f"{text!r}: the reference must name {{id}}")
         rules = frozenset(filter(None, words.split(",")))
         if unknown := rules - RULES.keys():
-            raise ValueError(f"{text!r}: {min(unknown)} is no rule: choose from {', '.join(RULES)}")
+            raise ValueError(f"{text!r}: {min(unknown)} is not a rule: choose from {', '.join(RULES)}")
         return cls((system, account), (to, into), reference, rules)
 
     def __str__(self) -> str:

@@ -31,7 +31,7 @@ class NamedOrders:
 FAULTS: Final = {
     "lost": "in the source, never created in the target",
     "duplicated": "created more than once",
-    "wrong": "its content is no version of the source's",
+    "wrong": "its content is not a version that the source had",
     "stale": "an older version was written after a newer one",
     "outdated": "the newest version of the source did not arrive",
     "unwanted": "created, although it was cancelled or withheld at its source by then",

@@ -40,6 +40,6 @@ def waiting_orders(rt: Runtime, shop: str = "") -> Iterator[WaitingOrder]:
         for row in with_summaries(rt, islice(select(rt, name, Wish(account=shop)), MOST)):
             number = row.number or row.key.partition(":")[2]
             since = datetime.fromtimestamp(row.since / 1000, UTC)
-            said = f'{row.target} said: "{row.said}"' if row.said else ""
+            said = f'{row.target} responded: "{row.said}"' if row.said else ""
             why = " ".join(filter(None, (reason(row.code), said)))
             yield WaitingOrder(row.key, number, row.provider, row.target, since, name, why)

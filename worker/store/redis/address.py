@@ -192,7 +192,7 @@ def parameters(parts: SplitResult, known: Collection[str]) -> dict[str, str]:
             'has something after the "?" that is not a parameter', "Write NAME=VALUE&NAME=VALUE."
         ) from None
     given = dict(pairs)
-    listed = f"Known here: {', '.join(sorted(known)) or 'none'}."
+    listed = f"Choose from: {', '.join(sorted(known)) or 'none'}."
     if len(given) < len(pairs):
         raise AddressError("has a parameter twice", "Write each once.")
     for name in given:

@@ -39,7 +39,7 @@ def state_of(error: BaseException, redis: Redis | None = None) -> State:
             return state if redis is None else _look_closer(state, redis)
     code = _CODE.match(str(error))
     name = code[0] if code else type(error).__name__
-    return State("unknown", _CODE, f"Redis answered with an error ({name})", "Look into the log of Redis.")
+    return State("unknown", _CODE, f"Redis responded with an error ({name})", "Check the log of Redis.")
 
 
 def direct_state(error: BaseException) -> State | None:

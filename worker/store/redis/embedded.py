@@ -90,7 +90,7 @@ def prepare(data_dir: Path) -> Embedded:
             str(data_dir),
             "redis.data_dir",
             f"cannot be written: {(error.strerror or type(error).__name__).lower()}",
-            "Make room there, or name another directory, or name a Redis by [redis] url.",
+            "Make room there, or name another directory, or name a Redis in [redis] url.",
         ) from None
 
 
@@ -179,7 +179,7 @@ def _free_port() -> int:
         if _is_free(port):
             return port
     raise ConfigError(
-        "this machine", "redis.url", "no port is free for the embedded server", "Name a Redis by [redis] url."
+        "this machine", "redis.url", "no port is free for the embedded server", "Name a Redis in [redis] url."
     )
 
 
@@ -198,7 +198,7 @@ def _binary() -> str:
 
 def _no_binary() -> ConfigError:
     return ConfigError(
-        "this machine", "redis.url", "there is no embedded server for this system", "Name a Redis by [redis] url."
+        "this machine", "redis.url", "there is no embedded server for this system", "Name a Redis in [redis] url."
     )
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _BY_REFERENCE: Final = "the reference identifies the order"
 _NOT_THE_RECEIVER: Final = "used where the address lacks it: a driver meets the receiver"
-_NO_USE: Final = "a transport has pieces, and a driver no use for it"
+_NO_USE: Final = "a transport has pieces, and a driver has no use for it"
 #: The fields of a record that are not read, and why.
 UNREAD: Final[Mapping[str, str]] = {"order.destination.timeWindow.timeType": "implied by the two ends of the window"}
 #: The fields of an order that Dropboy is not sent, or not always, and why.

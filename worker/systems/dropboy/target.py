@@ -189,7 +189,7 @@ class Dropboy(Target):
     def _file(self, order: Order, reference: str) -> wire.BatchFile:
         """Return the file. Raise Held for an order that cannot be carried, before anything is uploaded."""
         if order.test:
-            raise self._held(order, "Dropboy knows no test orders: this one would be carried")
+            raise self._held(order, "Dropboy has no test orders, and would deliver this one")
         file = wire.BatchFile.of(order, reference, self._terms, self._price(order))
         if missing := file.missing():
             raise self._held(order, f"Dropboy cannot carry an order without {', '.join(missing)}")

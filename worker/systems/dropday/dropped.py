@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BY_REFERENCE: Final = "the reference identifies the order"
-_NOT_THE_RECEIVER: Final = "used where the address lacks it: others than the receiver are not shown to a supplier"
+_NOT_THE_RECEIVER: Final = "used where the address lacks it: a supplier sees only the receiver"
 #: The fields of an order that Dropday is not sent, or not always, and why.
 DROPPED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("provider", "external_id", "source_id"), _BY_REFERENCE),
@@ -22,7 +22,7 @@ DROPPED: Final[Mapping[str, str]] = {
     "customer.id": "a supplier has no use for it",
     "billing_address": _NOT_THE_RECEIVER,
     "shipping.warehouse": "Dropday's own rules choose the supplier",
-    "payments": "Dropday has no field, and a supplier no use for them",
+    "payments": "Dropday has no field for them, and a supplier has no use for them",
     "internal_note": "not for suppliers",
     "lines.id": "sent as the id of a product that has none",
 }

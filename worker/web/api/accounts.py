@@ -207,7 +207,7 @@ CALLS: Final = (
     _act("/providers/{name}/backfill", _backfill, "Read a range of a provider again", models.Range),
     _act("/providers/{name}/backfill/stop", _stop, "Stop the backfill of a provider"),
     _act("/providers/{name}/backfill/continue", _continue, "Continue the backfill of a provider"),
-    _act("/providers/{name}/cursor", _set_cursor, "Read a provider again from a time on", models.CursorTime),
+    _act("/providers/{name}/cursor", _set_cursor, "Read a provider again from a point in time", models.CursorTime),
     _act("/providers/{name}/cursor/undo", _undo_cursor, "Undo the last move of the cursor", models.CursorUndo),
     _act("/targets/{name}/pause", _pausing(target=True), "Pause a target", models.Pause),
     _act("/targets/{name}/resume", _resuming(target=True), "Resume a target"),

@@ -29,7 +29,7 @@ _ALWAYS: Final = {
 }
 _WITH_BODY: Final = {413: "The body is too large.", 415: "The body is not JSON."}
 _SOMETIMES: Final = {
-    404: "It is not known.",
+    404: "It does not exist.",
     409: "It changed meanwhile, or it is not possible now. Nothing was done.",
 }
 _DESCRIPTION: Final = (

@@ -166,7 +166,7 @@ CALLS: Final = (
         role="viewer", query=models.SearchQuery,
     ),
     Call(
-        "/orders/search", "POST", _search_email, "Find orders that are not delivered yet by an e-mail address",
+        "/orders/search", "POST", _search_email, "Find undelivered orders by an e-mail address",
         models.FoundByEmail, role="support", body=models.EmailSearch,
     ),
     Call(

@@ -46,7 +46,7 @@ def _move(visit: Visit, move: CursorMove) -> Response:
     name = move.provider
     faster = Refused(
         409,
-        "Somebody was faster",
+        "Someone else moved it first",
         f"The cursor of {name} moved since you opened this page, by a poll or by somebody else. Nothing was done.",
     )
     if visit.entry("seen") != move.seen:

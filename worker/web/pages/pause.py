@@ -52,7 +52,9 @@ def _faster(visit: Visit) -> Refused:
     """Return the refusal for a person whom another one forestalled."""
     name, _, paused = _account(visit)
     now = "is not paused any more" if paused is None else f"is paused already: “{paused}”"
-    return Refused(409, "Someone else was faster", f"{name} {now}. Nothing was done. Open the page again to change it.")
+    return Refused(
+        409, "Someone else changed it first", f"{name} {now}. Nothing was done. Open the page again to change it."
+    )
 
 
 def _pause(visit: Visit) -> Response:
