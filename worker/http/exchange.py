@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import select
 import socket
 from http.client import HTTPResponse, RemoteDisconnected
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -96,6 +97,20 @@ class _Connection(HTTPConnection):
     pool: HTTPConnectionPool | None = None
     #: Whether a request was sent over the socket, and its method.
     _used, _verb = False, ""
+    #: What shows whether the socket can be read, for the file descriptor that it was made for.
+    _readable: tuple[int | None, Any] = (None, None)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the other side has neither closed the connection nor sent anything: asked before each call."""
+        if self.sock is None or not hasattr(select, "poll"):
+            return super().is_connected
+        descriptor = self.sock.fileno()
+        if self._readable[0] != descriptor:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            self._readable = descriptor, poll
+        return not self._readable[1].poll(0)
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that responds. A silent address leaves time for the others.
