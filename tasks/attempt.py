@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import simplejson
+from msgspec.structs import replace
 
 from schemas.changes import Changes
 from tasks.intentions import order_of

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from tasks.intentions import order_of
 from worker.settings.routes import placed_before, route_to
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from worker.runtime import Runtime
+    from worker.settings.routes import Route
     from worker.store.orders.drains import Claim
 
 
@@ -23,23 +24,26 @@ def decide_again(rt: Runtime, target: str, claims: Sequence[Claim]) -> list[Clai
     Where a route has a transform, the ledger does not have the order that the route decides on: that order is decided
     again when it is read again.
     """
-    return [_decided(rt, target, claim) for claim in claims]
+    providers = {claim.key.partition(":")[0] for claim in claims}
+    routes = {
+        provider: [route for route in rt.settings.routes if route.source == provider and target in route.targets]
+        for provider in providers
+    }
+    return [_decided(rt, target, claim, routes) for claim in claims]
 
 
-def _decided(rt: Runtime, target: str, claim: Claim) -> Claim:
+def _decided(rt: Runtime, target: str, claim: Claim, routes: Mapping[str, Sequence[Route]]) -> Claim:
     """Return the claim; held, where its route was removed from the settings, which may have been a mistake."""
     provider = claim.key.partition(":")[0]
-    if claim.is_update or claim.step or target in rt.settings.targets_of(provider):
-        reason = _reason(rt, target, claim)
+    if claim.is_update or claim.step or routes[provider]:
+        reason = _reason(rt, provider, claim, routes[provider])
         return replace(claim, unrouted=reason) if reason != claim.unrouted else claim
     reason = f"no route leads from {provider} to {target} any more"
     return replace(claim, hold=claim.hold or f"unrouted {reason}")
 
 
-def _reason(rt: Runtime, target: str, claim: Claim) -> str:
+def _reason(rt: Runtime, provider: str, claim: Claim, routes: Sequence[Route]) -> str:
     """Return why no route wants the order of a claim; "" if one does, if the target has it, or if nobody can decide."""
-    provider = claim.key.partition(":")[0]
-    routes = [route for route in rt.settings.routes if route.source == provider and target in route.targets]
     if claim.is_update or claim.step or not routes:
         return ""
     try:

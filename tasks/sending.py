@@ -256,7 +256,10 @@ class Sending:
 
     def _start(self, job: _Job) -> None:
         keys = {claim.key for claim in job.claims}
-        self._waiting = [claim for claim in self._waiting if claim.key not in keys]
+        if len(keys) == 1 and self._waiting and self._waiting[0] is job.claims[0]:
+            del self._waiting[0]
+        else:
+            self._waiting = [claim for claim in self._waiting if claim.key not in keys]
         self._bulk_calls += job.claims[0].bulk
         if not self._calls.begin(job, keys):
             raise LeaseLost(f"the drain {self._drain.name} was given an order that it is sending")

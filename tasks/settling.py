@@ -76,7 +76,7 @@ def settle(target: str, drain: Drain, settled: Sequence[tuple[Claim, Outcome]]) 
     """
     counts: Counter[str] = Counter()
     drain.note_references([(claim, outcome.reference) for claim, outcome in settled if outcome.reference])
-    states = drain.settle(settled)
+    states, bound = drain.settle(settled), log.bind()
     for (claim, outcome), state in zip(settled, states, strict=True):
         event = _STATE_EVENTS.get(state, _EVENTS[outcome.kind])
         counts[event] += 1
@@ -86,7 +86,7 @@ def settle(target: str, drain: Drain, settled: Sequence[tuple[Claim, Outcome]]) 
             fields["attempt"] = claim.tries + 1
         if outcome.delay:
             fields["delay"] = round(outcome.delay, 2)
-        getattr(log, _LEVELS.get(event, "warning"))(event, **fields)
+        getattr(bound, _LEVELS.get(event, "warning"))(event, **fields)
     if "refused" in states:
         raise LeaseLost(f"{states.count('refused')} of {len(states)} outcomes were refused")
     return counts

@@ -6,8 +6,10 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from worker.errors import LeaseLost
 from worker.process.stopping import stopping
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
 BREAKER: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """An order that this drain may deliver until it is settled or the lease ends."""
 
     key: str
@@ -71,8 +72,7 @@ class Claim:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The outcome of a claim.
 
     `delay` is in seconds; `code` and `detail` hold no personal data; `extra` is the target's id of a delivered order,
