@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from support.command_line import intake
 from support.console import Consoles, running_console
 from support.console_world import DELIVERED, PERSONAL, REFUSED, SETTINGS, an_order, fill, put
+from support.drawn import RANDOM
 from support.programs import require_program
 from support.settings_texts import NO_REDIS, table
 from support.source_texts import ROOT as REPOSITORY
@@ -337,7 +338,7 @@ def test_every_call_keeps_to_the_document_whatever_it_is_given(
         monkeypatch.setattr(f"worker.web.api.dispatch.{name}", 10**6)
     token = Tokens(consoles.console.rt.redis).add("fuzz", "operator")
     limit = hypothesis_settings(
-        max_examples=examples, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=examples, deadline=None, derandomize=not RANDOM, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     schema = schemathesis.openapi.from_dict(document(CALLS))

@@ -8,6 +8,7 @@ import pytest
 
 from model.depot import Traits
 from model.machine import Machine
+from support.renaming import change_template
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -57,4 +58,22 @@ def test_an_order_cancelled_while_one_question_for_many_is_asked_is_not_created(
     machine.poll("", "")
     machine.holds()
     machine.deliver([], "cancelled meanwhile")
+    end(machine)
+
+
+def test_an_order_that_is_wanted_again_after_a_failover_is_searched_for_by_its_former_references(
+    redis: Redis, raw: Redis
+) -> None:
+    machine = Machine(redis, raw)
+    machine.start(Traits(updates=True, settles=False), "update", ["fine"], old=True)
+    for _ in range(2):
+        machine.fall_behind()
+        machine.fail_over()
+    machine.write("c", "cancelled")
+    machine.work()
+    machine.fall_behind()
+    machine.write("c", "finest")
+    machine.work()
+    machine.change_settings(change_template, 0)
+    machine.fail_over()
     end(machine)

@@ -289,6 +289,8 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   log(key, 'changed before delivery')
   if waits_for_owner or state == 'withdrawn' then
     redis.call('HSET', record, 'reference', reference)
+    -- An era that Redis forgot may have sent it under a former reference.
+    if former ~= '' then redis.call('HSET', record, 'former', former, 'uncertain', known[5] or 'ask') else redis.call('HDEL', record, 'former') end
     local owner = other_owner(key, reference, shared)
     if owner then return hold_for_owner(key, record, reference, owner) end
   end
