@@ -147,6 +147,6 @@ def take(rt: Runtime, taker: Taker, nudge: Nudge) -> int:
 def _poison(taken: Taken) -> Result:
     result = Result()
     (job,) = taken.jobs
-    result.letters.append(Letter("poison", f"the process that took it died, {taken.lost} times", job, len(job)))
+    result.letters.append(Letter("poison", f"the processes that took it died, {taken.lost} times", job, len(job)))
     result.counts["bad"] = 1
     return result

@@ -118,11 +118,12 @@ FAULTS: Final = {
 LIMITS: Final = {
     ("create in the target", "done twice", "after"): (
         "Something between Intake and the target repeats a POST, and the target accepts duplicates: that order exists"
-        " twice. With a target that refuses duplicates (all but Dropboy) the cell is green."
+        " twice. With a target that refuses duplicates (all except Dropboy), the cell is green."
     ),
     ("create in the target", "stopped", "before"): (
-        "The process is stopped between the last look at its lease and the first byte, for longer than its lease:"
-        " another creates the order, and then this one does. With a target that refuses duplicates the cell is green."
+        "The process is stopped between the last check of its lease and the first byte, for longer than its lease:"
+        " another process creates the order, and then this one does. With a target that refuses duplicates, the cell is"
+        " green."
     ),
 }
 #: Duplicates that one such cell may have: one for each of its two processes.

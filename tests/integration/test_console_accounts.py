@@ -136,14 +136,14 @@ def test_of_two_people_who_pause_one_wins(consoles: Consoles, side: str) -> None
     assert first.send(f"/{side}/pause", {"reason": "Stock", "length": ""}).status_code == 303
     lost = second.send(f"/{side}/pause", {"reason": "Other", "length": ""})
     assert lost.status_code == 409
-    assert "is paused already: “Stock”" in lost.text
+    assert "is already paused: “Stock”" in lost.text
     form = form_of(second.get(f"/{side}/pause").text)
     assert first.send(f"/{side}/resume", {"seen": form["seen"]}).status_code == 303
     assert first.send(f"/{side}/pause", {"reason": "Other", "length": ""}).status_code == 303
     # The second person resumes what is not the pause that was shown.
     lost = second.send(f"/{side}/resume", form)
     assert lost.status_code == 409
-    assert "is paused already: “Other”" in lost.text
+    assert "is already paused: “Other”" in lost.text
 
 
 @pytest.mark.parametrize("side", ["targets/warehouse", "providers/shop-nl"])
@@ -168,7 +168,7 @@ def test_a_pause_between_the_look_and_the_act_is_not_replaced(
     meanwhile(lambda: pause("Stock"))
     lost = operator.send(f"/{side}/pause", {"reason": "Other", "length": ""})
     assert lost.status_code == 409
-    assert "is paused already: “Stock”" in lost.text
+    assert "is already paused: “Stock”" in lost.text
     form = form_of(operator.get(f"/{side}/pause").text)
     meanwhile(resume)
     lost = operator.send(f"/{side}/resume", form)

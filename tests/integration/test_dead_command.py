@@ -234,6 +234,6 @@ def test_status_names_the_commands_to_run(rt: Runtime) -> None:
     leave_in_doubt(rt, "2")
     rt.cursors.bury("shop", "7", {"id": 7}, "items", "none")
     output = " ".join(intake("status").output.split())
-    assert "1 dead in all → intake dead list --target dropday" in output
+    assert "1 dead in total → intake dead list --target dropday" in output
     assert "dropday: 1 order in doubt: possibly in the target, so not sent again → intake doubt list" in output
     assert "1 unreadable record → intake dead list --provider shop" in output

@@ -92,7 +92,7 @@ REPLACED = {
 @pytest.mark.parametrize("what", REPLACED)
 def test_another_account_under_a_known_name_is_refused(configured: Configured, what: str) -> None:
     start(configured)
-    with pytest.raises(ConfigError, match="another account than the one whose orders the ledger has"):
+    with pytest.raises(ConfigError, match="the ledger has the orders of a different account under this name"):
         start(configured, REPLACED[what] + route("shop", "t", reference=BY_PROVIDER))
 
 
@@ -201,7 +201,7 @@ def test_a_process_that_runs_notices_that_another_installation_took_its_ledger(
     redis.flushall()
     with Runtime(read_settings(configured.write(SHOP + dropday("targets.t", B) + route("shop", "t")))) as other:
         other.installation.confirm()
-    with pytest.raises(ConfigError, match="another account"):
+    with pytest.raises(ConfigError, match="a different account"):
         rt.installation.confirm()
 
 
@@ -279,7 +279,7 @@ def test_an_account_is_given_up_on_confirmation_and_its_orders_stay_known(config
     assert set(back.ledger.accept("t", again, "poll shop").results) == {"same"}
     start(configured, WITHOUT)
     intake("forget", "t", "--yes")
-    with pytest.raises(ConfigError, match="another account"):
+    with pytest.raises(ConfigError, match="a different account"):
         start(configured, WITHOUT + dropday("targets.t", B + "/2") + route("shop", "t", reference=BY_PROVIDER))
 
 

@@ -125,7 +125,7 @@ def test_status_starts_with_everything_that_needs_an_operator_and_the_commands_t
         "shop: paused: status 403 → Fix the cause, then: intake resume shop",
         ("dropday: 1 order in doubt: possibly in the target, so not sent again → intake doubt list --target dropday"),
         "web: unavailable: connection refused (1 failure in a row, again in 90 s) → intake check",
-        "dropday: 1 order died in the last hour; 1 dead in all → intake dead list --target dropday",
+        "dropday: 1 order died in the last hour; 1 dead in total → intake dead list --target dropday",
         "dropday: 1 held order → intake release dropday --dry-run",
     }
 

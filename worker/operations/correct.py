@@ -106,7 +106,7 @@ def plan_correction(rt: Runtime, found: Correctable, values: Mapping[str, str], 
         raise CorrectionRefused(str(refused)) from None
     sent = corrected(order, by_field).order
     if sent == found.sent:
-        raise CorrectionRefused(f"{found.key} has these values already: there is nothing to correct")
+        raise CorrectionRefused(f"{found.key} already has these values: there is nothing to correct")
     _require_route(rt, found, order, sent)
     return _planned(rt, found, tuple(paths), by_field, f"corrected {_names(paths)} by {by}", resend=True)
 
@@ -152,7 +152,7 @@ def _require_open(found: Correctable) -> Order:
     if record.get("left_out"):
         raise CorrectionRefused(f"{found.key} is not to be created in {found.target}: {record['left_out']}")
     if found.order is None:
-        raise CorrectionRefused(f"{found.key} has no content that waits for {found.target}")
+        raise CorrectionRefused(f"{found.key} has no content waiting for {found.target}")
     return found.order
 
 

@@ -15,7 +15,7 @@ REASONS: Final = {
     "given_up": "It remained unclear whether the target has the order, and a person gave up.",
     "held": "The settings lack something, such as the target's name for an article or a status.",
     "malformed": "A response of the system could not be understood.",
-    "misdirected": "A proxy or a maintenance page answered instead of the system.",
+    "misdirected": "A proxy or a maintenance page responded instead of the system.",
     "out_of_time": "The system responds too slowly for the time limit of one task.",
     "permanent": "The system does not accept this order.",
     "poison": "The order crashed the process that was sending it, every time.",

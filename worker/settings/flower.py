@@ -40,7 +40,7 @@ _OWN: Final = frozenset({"port", "basic_auth", "url_prefix", "auth", "auth_provi
 _REFUSED: Final = {
     **dict.fromkeys(
         ("persistent", "db", "state_save_interval"),
-        "is not used: Flower would load its tasks from a file by pickle, which runs what is written there",
+        "is not used: Flower would load its tasks from a file by pickle, which can run any code in it",
     ),
     "read_only": "is not used: Flower is read-only here, and never stops a worker or runs a task",
     "debug": "is not used: Flower would show its own code and values on its pages",

@@ -106,7 +106,7 @@ def _renamed(settings: Settings, account: Declared, alias: str) -> ConfigError:
 
 
 def _changed(settings: Settings, account: Declared, known: Entry) -> ConfigError:
-    reason = f"it is another account than the one whose orders the ledger has: {difference(known, account.entry)}"
+    reason = f"the ledger has the orders of a different account under this name: {difference(known, account.entry)}"
     remedy = (
         f"If it is the same account: intake rename {account.name} {account.name}. If it is another one, give it another"
         f" name. If this Redis is of another installation: {_ELSEWHERE}"

@@ -63,7 +63,9 @@ def _load(point: EntryPoint, base: type) -> type:
         raise _problem(point, reason, "Reinstall or remove that package") from error
     if not (inspect.isclass(adapter) and issubclass(adapter, base)) or inspect.isabstract(adapter):
         raise _problem(
-            point, f"{point.value} is not a complete {base.__name__}", f"Name a class with all of {base.__name__}"
+            point,
+            f"{point.value} is not a complete {base.__name__}",
+            f"Name a class with all methods of {base.__name__}",
         )
     try:
         require_declared(adapter, base)

@@ -95,7 +95,7 @@ def judge_server(server: Server, rules: AlarmSettings) -> Iterator[Judgement]:
             facts = "Redis is full (maxmemory): it accepts no new orders; deliveries continue"
         yield Judgement("redis_full", "redis", facts, "Raise maxmemory of Redis.")
     if not server.last_write_ok:
-        facts = "Redis cannot write to its disk: what it accepts now may be lost"
+        facts = "Redis cannot write to its disk: data that it accepts now may be lost"
         yield Judgement("redis_not_saving", "redis", facts, "Free space on the disk of the Redis server.")
 
 
@@ -233,7 +233,7 @@ def _silence(
         yield Judgement("cursor_stands", name, facts, remedy, since=turned)
     last = max(provider.arrived.values(), default=snapshot.began)
     if snapshot.now - last > rules.quiet_of(name):
-        facts = f"polls succeed, but no new order has come for {_ago(snapshot, last)}"
+        facts = f"polls succeed, but no new order has arrived for {_ago(snapshot, last)}"
         remedy = f'Check the shop; if this is normal, set [alarms] quiet = {{ {name} = "30d" }}.'
         yield Judgement("provider_quiet", name, facts, remedy, since=last)
     hooks = [key for key, producer in settings.producers.items() if producer.kind and name in producer.pushes_for]
@@ -275,7 +275,7 @@ def _stuck(snapshot: Snapshot, rules: AlarmSettings, name: str, lane: LaneState)
     """Judge the orders that wait for a person."""
     now = snapshot.now
     if lane.died_lately >= rules.dead:
-        facts = f"{count_of(lane.died_lately, 'order')} died in the last hour; {lane.dead:,} dead in all"
+        facts = f"{count_of(lane.died_lately, 'order')} died in the last hour; {lane.dead:,} dead in total"
         yield Judgement("orders_died", name, facts, f"intake dead list --target {name}")
     elif lane.dead:
         facts = count_of(lane.dead, "dead order")

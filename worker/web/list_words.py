@@ -57,7 +57,7 @@ _AGAIN: Final = ActionWords(
     "Send {rows} again?",
     (
         "They go back into the queue of their target, within its limit.",
-        "None is created twice: a target that may have one already is asked first.",
+        "None is created twice: a target that may already have one is searched first.",
         "If nothing was fixed, the target refuses them again.",
     ),
     "sent again",
@@ -83,7 +83,7 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
         ),
         "drop": ActionWords(
             "Leave as they are",
-            "Drop what is held of {rows}?",
+            "Discard the held versions of {rows}?",
             (
                 "They stay as they are in the target.",
                 "Those that the target never had are listed as dead, and can be sent again later.",
@@ -111,7 +111,7 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
         ),
         "send": ActionWords(
             "They are not there: send them",
-            "Has somebody looked, and are {rows} not in the target?",
+            "Has somebody checked that the target does not have {rows}?",
             (
                 "They are queued, and the target is asked once more before each is created.",
                 "If the target has an order but does not show it, the order is duplicated: look carefully.",

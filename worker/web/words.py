@@ -40,7 +40,7 @@ DECISIONS: Final[dict[str, Words]] = {
         "Send this order to {target} again?",
         (
             "It goes back into the queue of {target}, and is sent with the content that is known now.",
-            "It is not created twice: if {target} may have it already, {target} is asked first.",
+            "It is not created twice: if {target} may already have it, {target} is searched first.",
             "If nothing was fixed, {target} will refuse it again.",
         ),
         role="support",
@@ -61,7 +61,7 @@ DECISIONS: Final[dict[str, Words]] = {
     ),
     "drop": Words(
         "Leave it as it is",
-        "Drop what is held of this order for {target}?",
+        "Discard the held version of this order for {target}?",
         (
             "The order stays as it is in {target}.",
             "If {target} never had it, it is listed as not delivered, and can be sent again later.",

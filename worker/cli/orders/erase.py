@@ -31,7 +31,7 @@ _OUTCOMES: dict[Erased, str] = {
 _ELSEWHERE = """\
 Data of this customer remains in these places, where Intake cannot erase it:
 - targets: erase the orders that are delivered or possibly there;
-- the provider or producer: Intake reads what it sends again, but never sends
+- the provider or producer: Intake reads its orders again, but never sends
   an erased order;
 - the append-only file of Redis, until it is rewritten (intake erase --rewrite),
   and its replicas and backups;

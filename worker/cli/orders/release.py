@@ -68,7 +68,7 @@ def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
         _print_held(rt, target, held)
         return
     orders = count_of(len(held), "held order")
-    action = f"Discard what is held of {orders} in" if flags["drop"] else f"Send {orders} to"
+    action = f"Discard the held versions of {orders} in" if flags["drop"] else f"Send {orders} to"
     confirm_or_abort(f"{action} {target}?", yes=flags["yes"])
     move: Literal["drop", "send"] = "drop" if flags["drop"] else "send"
     with recorded(rt, target, drop=flags["drop"]) as act:

@@ -215,7 +215,7 @@ def _embedded_runs(settings: Settings) -> bool:
 @click.command("check", epilog=examples("intake check", "intake check --offline", "intake check --security"))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.option("--offline", is_flag=True, help="Check only the file: call neither Redis nor any account.")
-@click.option("--security", is_flag=True, help="Check instead how this deployment is protected.")
+@click.option("--security", is_flag=True, help="Check the protection of this deployment instead.")
 def command(*, as_json: bool, offline: bool, security: bool) -> None:
     """Check the settings, Redis and every account.
 

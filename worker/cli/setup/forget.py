@@ -16,7 +16,7 @@ from worker.store.registry.absent import give_up, read_absent
 
 @click.command("forget", epilog=examples("intake forget shop-be --dry-run"))
 @click.argument("name")
-@click.option("--dry-run", is_flag=True, help="Show what waits, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the waiting orders, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @acting
 def command(name: str, *, dry_run: bool, yes: bool) -> None:
@@ -34,7 +34,7 @@ def command(name: str, *, dry_run: bool, yes: bool) -> None:
         say(f"{absent.role} {absent.name}: {absent.facts}")
     if dry_run:
         return
-    confirm_or_abort(f"Give up {name}, and discard what waits for it?", yes=yes)
+    confirm_or_abort(f"Give up {name}, and discard the orders that wait for it?", yes=yes)
     given_up = {key: replace(entry, given_up=True) for key, entry in gone.items()}
     with recorded(rt, name) as act:
         count = sum(give_up(rt.redis, role, ledger_name) for role, ledger_name in gone)

@@ -77,7 +77,7 @@ def _renamings(settings: Settings, known: Known, old: str, new: str) -> Iterator
             continue
         others = [account.name for account in accounts if ledger_key(account, known) == key and account is not now]
         if others:
-            raise click.ClickException(f"{others[0]} of {settings.file} has the orders of {old} already")
+            raise click.ClickException(f"{others[0]} of {settings.file} already has the orders of {old}")
         own = ledger_key(now, known)
         if own != key and own in known.accounts:
             raise click.ClickException(f"{new} has orders of its own in the ledger: it cannot be {old}")

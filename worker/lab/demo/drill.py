@@ -93,7 +93,7 @@ class Drill:
                     raise
         self.lost_at = time.monotonic()
         created = sum(self.held().values())
-        self.say(f"Redis is lost: {HOW[self.how]}; {created} of {sum(self.expected.values())} were created by then")
+        self.say(f"Redis is lost: {HOW[self.how]}; {created} of {sum(self.expected.values())} had been created")
 
     def say(self, event: str) -> None:
         """Print an event with its time."""

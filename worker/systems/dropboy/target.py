@@ -154,7 +154,7 @@ class Dropboy(Target):
         except OutOfTime as error:
             interrupted = error
         if rows and not numbered:
-            raise Rejected("GET /public/orders: the list does not show order numbers: a person must look")
+            raise Rejected("GET /public/orders: the list does not show order numbers: a person must check it")
         if interrupted:
             raise interrupted
 

@@ -125,7 +125,7 @@ def _products(lines: Mapping[int, Line], options: Options, target: str, problems
             nameless.append(number)
         yield product or ""
     if nameless:
-        problems.append(f"{_lines_text(nameless)}: no sku, by which products are known")
+        problems.append(f"{_lines_text(nameless)}: no sku, by which products are identified")
     if unknown:
         skus = ", ".join(f"{code} ({_lines_text(numbers)})" for code, numbers in unknown.items())
         problems.append(

@@ -26,7 +26,7 @@ class Signed(Webhook):
             if not signed.signed_by(self.secret) or signed.producer != self.name:
                 raise Refused(401, "signature", "the signature is wrong, or another producer's")
             if not -wire.AHEAD <= now - signed.at <= self.tolerance:
-                raise Refused(401, "signature_age", f"the signature is not of the last {self.tolerance:.0f} s")
+                raise Refused(401, "signature_age", f"the signature is not from the last {self.tolerance:.0f} s")
 
     def jobs(self, call: Call) -> list[str]:
         """Return the jobs that were signed."""

@@ -80,7 +80,9 @@ class Accounts(Model):
 class Pause(Model):
     """A pause of an account."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=200, description="Everybody sees it: no personal data.")]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=200, description="Visible to everyone: do not write personal data.")
+    ]
     seconds: Annotated[float | None, Field(gt=0, le=31_536_000, description="Null: until it is resumed.")] = None
 
 

@@ -84,7 +84,7 @@ def _pausing(*, target: bool) -> Callable[[Asked], dict[str, str]]:
     def pause(asked: Asked) -> dict[str, str]:
         name, wish = _name(asked, target=target), asked.body
         if (paused := _paused(asked, name, target=target)) is not None:
-            raise Problem(409, "changed", f"It is paused already ({paused}). Nothing was done.")
+            raise Problem(409, "changed", f"It is already paused ({paused}). Nothing was done.")
         with _recorded(asked, "pause", name, wish.reason, seconds=wish.seconds):
             if target:
                 done = asked.rt.lanes[name].pause(wish.reason, wish.seconds, seen="")
@@ -144,7 +144,7 @@ def _stop(asked: Asked) -> dict[str, str]:
     with _recorded(asked, "backfill", name, stop=True):
         if not asked.rt.backfills.pause(name, "stopped", seen=""):
             raise Problem(409, "changed", "Someone else stopped it meanwhile. Nothing was done.")
-    return _done("The backfill is stopped. What was accepted is still sent.")
+    return _done("The backfill is stopped. Accepted orders are still sent.")
 
 
 def _continue(asked: Asked) -> dict[str, str]:

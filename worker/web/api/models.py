@@ -161,7 +161,12 @@ class OrderAction(Model):
 
     target: Annotated[str, Field(max_length=100)]
     action: DecisionName
-    seen: Annotated[str, Field(max_length=64, description="From the order: the action is refused if it changed since.")]
+    seen: Annotated[
+        str,
+        Field(
+            max_length=64, description="The value from the order. The action is refused if the order has changed since."
+        ),
+    ]
     target_id: Annotated[
         str, Field(max_length=200, description="With `delivered`: the id of the order in the target.")
     ] = ""
@@ -239,7 +244,11 @@ class ListAction(Model):
     reason: Annotated[str, Field(max_length=200)] = ""
     older: Annotated[float | None, Field(ge=0, le=1e9)] = None
     seen: Annotated[
-        str, Field(max_length=64, description="Without ids: from the list. The action is refused if it changed since.")
+        str,
+        Field(
+            max_length=64,
+            description="Without ids: the value from the list. The action is refused if the list has changed since.",
+        ),
     ] = ""
 
 

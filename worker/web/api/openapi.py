@@ -33,7 +33,7 @@ _SOMETIMES: Final = {
     409: "It changed meanwhile, or it is not possible now. Nothing was done.",
 }
 _DESCRIPTION: Final = (
-    "Where is an order, what waits for a person, and what a person may do about it. A token has a role:"
+    "Find orders, list those that wait for a person, and act on them. A token has a role:"
     " `viewer` sees no personal data, `support` sees that of an order and may send it again, `operator` may do"
     " everything."
 )

@@ -113,7 +113,7 @@ def _range(visit: Visit, since: str, until: str) -> tuple[datetime, datetime]:
         begin, end = datetime.combine(first, time(), UTC), datetime.combine(last + timedelta(days=1), time(), UTC)
         limited = limit_range(begin, end, visit.rt.now())
     if limited is None:
-        text = f"The first day is not after the last one, not in the future, and at most {LONGEST.days} days before it."
+        text = f"Choose a first day not in the future or after the last one, and at most {LONGEST.days} days before it."
         raise Refused(400, "There is no such range", text)
     return limited
 

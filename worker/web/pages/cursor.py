@@ -37,7 +37,7 @@ def _planned_undo(visit: Visit) -> CursorMove:
 
 def _preview(visit: Visit, move: CursorMove, since: str = "") -> Response:
     if not move.changes:
-        return visit.redirect(f"/providers/{move.provider}", "The cursor is there already: nothing was changed.")
+        return visit.redirect(f"/providers/{move.provider}", "The cursor is already there: nothing was changed.")
     forward = move.was is not None and move.at > move.was
     return visit.render("cursor.html", move=move, since=since, forward=forward)
 

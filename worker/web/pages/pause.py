@@ -51,7 +51,7 @@ def _show(visit: Visit) -> Response:
 def _faster(visit: Visit) -> Refused:
     """Return the refusal for a person whom another one forestalled."""
     name, _, paused = _account(visit)
-    now = "is not paused any more" if paused is None else f"is paused already: “{paused}”"
+    now = "is not paused any more" if paused is None else f"is already paused: “{paused}”"
     return Refused(
         409, "Someone else changed it first", f"{name} {now}. Nothing was done. Open the page again to change it."
     )
@@ -77,7 +77,7 @@ def _pause(visit: Visit) -> Response:
 def _resume(visit: Visit) -> Response:
     name, is_target, paused = _account(visit)
     if paused is None:
-        return visit.redirect("/", f"{name} was resumed already.")
+        return visit.redirect("/", f"{name} was already resumed.")
     if visit.entry("seen") != _digest(paused):
         raise _faster(visit)
     with visit.recorded("resume", name, was=paused):

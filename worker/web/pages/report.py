@@ -28,7 +28,7 @@ def _period(visit: Visit) -> tuple[date, date]:
     except (ValueError, OverflowError):
         raise Refused(400, "These dates are not valid", "Choose the first and the last day.") from None
     if begin > last or (last - begin).days >= _MOST:
-        text = f"The first day is not after the last one, not in the future, and less than {_MOST} days before it."
+        text = f"Choose a first day not in the future or after the last one, and less than {_MOST} days before it."
         raise Refused(400, "There is no such period", text)
     return begin, last
 
