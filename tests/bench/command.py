@@ -65,6 +65,13 @@ BENCHES: Final = {
     "rhythm": Bench(
         "Rhythm of polls, processor time and memory with hundreds of accounts.", 300, 1, 20, "Pairs of accounts."
     ),
+    "start": Bench(
+        "First order delivered by `intake up`, and its memory, beside one that executes each process.",
+        30,
+        3,
+        3,
+        "Seconds after the start when the memory is read.",
+    ),
     "console": Bench("Pages of the console, with few orders and with a million.", 1_000_000, 3, 20_000),
     "memory": Bench("Bytes of Redis for each order.", 1_000_000, 1, 20_000),
     "growth": Bench("Speed, and memory of a worker, while the ledger grows to a million orders.", 1_000_000, 5, 20_000),

@@ -34,6 +34,10 @@ class Simulated:
         """Return the number of orders in the account."""
         return int(self._admin.read("/_sandbox/stats").json()[self.system]["orders"]["main"])
 
+    def add(self, count: int) -> None:
+        """Place orders in the account."""
+        self._admin.write("POST", f"/_sandbox/{self.system}/main/orders", json={"count": count, "over": 0})
+
     def calls(self) -> list[dict[str, Any]]:
         """Return every request to the system, oldest first, with its time `mono` (in seconds) and its `status`."""
         entries = self._admin.read("/_sandbox/journal").json()["entries"]
