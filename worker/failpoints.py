@@ -145,6 +145,11 @@ def armed_failpoints() -> Failpoints:
     return _parse(os.environ.get("INTAKE_FAILPOINTS", ""), os.environ.get("INTAKE_FAILPOINTS_DIR", ""))
 
 
+def forget_counts() -> None:
+    """Count anew how often a point is passed, as a new process does."""
+    _parse.cache_clear()
+
+
 @cache
 def _parse(text: str, folder: str) -> Failpoints:
     if text and not folder:

@@ -7,9 +7,11 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from worker.errors import ConfigError
+from worker.failpoints import forget_counts
 from worker.http.client import Client
 from worker.http.gates import MaintenanceGate, Open, Pace
 from worker.process.environment import environment
+from worker.process.renewal import renew_by
 from worker.settings.in_use import VARIABLE
 from worker.settings.installation import Installation
 from worker.settings.load import load
@@ -342,6 +344,9 @@ def process_settings() -> Settings:
 def runtime() -> Runtime:
     """Return the runtime of this process. The first call is made inside a task, so no fork shares its connections."""
     return Runtime(process_settings())
+
+
+renew_by(process_settings.cache_clear, runtime.cache_clear, forget_counts)
 
 
 def confirmed_runtime() -> Runtime:

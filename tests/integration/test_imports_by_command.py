@@ -28,6 +28,10 @@ from worker.app import app
 app.loader.import_default_modules()
 signals.worker_before_create_process.send(sender=None)
 seen["worker"] = sorted(sys.modules)
+import worker.cli.run.up
+from worker.cli.run.shared import import_shared
+import_shared()
+seen["up"] = sorted(sys.modules)
 print(json.dumps(seen))
 """
 #: Packages that no process needs here: the other kinds, traces, the asynchronous half of redis-py, pages.
@@ -50,6 +54,7 @@ FORBIDDEN: Final = {
     "status": _BY_COMMAND,
     "show": _BY_COMMAND,
     "worker": (*_NOWHERE, "rich.live"),
+    "up": (*_NOWHERE, "rich.live", "worker.cli.inbox"),
 }
 
 
@@ -63,3 +68,5 @@ def test_a_process_imports_only_what_it_uses(configured: Configured) -> None:
         assert [name for name in modules for package in packages if f"{name}.".startswith(f"{package}.")] == [], command
     # What the first call of a worker needs is shared by the processes of its pool.
     assert {"worker.http.connection", "tasks.deliver", "worker.systems.retailcrm.provider"} <= {*imported["worker"]}
+    # And `intake up` imports for all of its processes what a worker does, with Celery's own parts.
+    assert {*imported["worker"], "celery.worker.consumer", "celery.apps.beat"} <= {*imported["up"]}

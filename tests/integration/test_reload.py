@@ -26,20 +26,23 @@ if TYPE_CHECKING:
 
     from support.settings_texts import Configured
 
-#: `intake up` with one program, which prints what it reads.
+#: `intake up` with one program, which prints what it reads, and which is executed or forked.
 DRIVER = """
 import os, sys
 from worker.cli.run.file_reload import FileReload
 from worker.cli.run.supervisor import Program, Supervisor
-from worker.runtime import read_settings
-reload = FileReload(read_settings(), os.environ)
-programs = [Program("one", [sys.executable, "-c", sys.argv[1]])]
+from worker.process.replacement import replace_at_exit
+from worker.runtime import process_settings
+replace_at_exit(lambda *_: None)  # as a process that began in `intake_orders`
+sys.path.append(os.path.dirname(sys.argv[1]))
+reload = FileReload(process_settings(), os.environ)
+programs = [Program("one", [sys.executable, "-P", sys.argv[1], "program"], forks=sys.argv[2] == "forked")]
 Supervisor(programs, os.environ | reload.variables, 5, reload).run()
 """
 PROGRAM = """
-import os, time
-from worker.runtime import read_settings
-print("pid", os.getpid(), *read_settings().providers, flush=True)
+import os, sys, time
+from worker.runtime import process_settings
+print("pid", os.getpid(), *process_settings().providers, flush=True)
 time.sleep(300)
 """
 #: A process of this host, without any work.
@@ -59,12 +62,13 @@ TWO = TWO.replace("also_create", 'reference = "{provider}:{external_id}"\nalso_c
 class Up:
     """A supervisor in its own process."""
 
-    def __init__(self, configured: Configured) -> None:
+    def __init__(self, configured: Configured, way: str) -> None:
         configured.open().installation.confirm()
-        self.output = configured.file.parent / "output"
+        self.output, program = (configured.file.with_name(name) for name in ("output", "program.py"))
+        program.write_text(PROGRAM)
         with self.output.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", DRIVER, PROGRAM], stdout=out, stderr=out, start_new_session=True
+                [sys.executable, "-c", DRIVER, str(program), way], stdout=out, stderr=out, start_new_session=True
             )
         self.until(r"one \| pid \d+ shop\n")
 
@@ -81,9 +85,9 @@ class Up:
         return re.findall(r"one \| (pid .*)", self.text())
 
 
-@pytest.fixture
-def up(configured: Configured) -> Iterator[Up]:
-    started = Up(configured)
+@pytest.fixture(params=["executed", "forked"])
+def up(configured: Configured, request: pytest.FixtureRequest) -> Iterator[Up]:
+    started = Up(configured, request.param)
     yield started
     started.process.terminate()
     try:

@@ -21,11 +21,11 @@ from soak import faults
 from soak.depot import install
 from soak.settings import KEY, PASSWORD, RENAMED, SHOPS, SOURCES, settings
 from support.ports import free_port
-from worker.cli.run.supervisor import die_with_parent
 from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.process.intake_orders import command as command_of
+from worker.process.parent import die_with_parent
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.failpoints import AHEAD, STEP
 

@@ -22,6 +22,7 @@ from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
 from worker.lab.history.routes import Route
 from worker.lab.history.verdict import FAULTS
+from worker.process.intake_orders import command as own_command
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Stack:
     def start(self) -> subprocess.Popen[bytes]:
         """Start `intake up` and append its output to `intake.log`."""
         env = os.environ | {"INTAKE_CONFIG": str(self.config)}
-        command = [self._python, "-c", "from worker.cli import main; main()", "up"]
+        command = [self._python, *own_command("worker.cli", "up")[1:]]
         with (self.home / "intake.log").open("ab") as log:
             self.up = subprocess.Popen(command, env=env, cwd=self.home, stdout=log, stderr=log, start_new_session=True)
         return self.up

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from billiard import current_process
@@ -45,6 +45,10 @@ from worker.telemetry import log, traces
 if TYPE_CHECKING:
     from worker.settings.load import Settings
 
+#: The modules of the tasks.
+TASKS: Final = tuple(
+    f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile", "backfill")
+)
 #: The queue of each task that is nudged.
 _QUEUE_OF = {
     "poll": "intake.poll",
@@ -165,12 +169,7 @@ hide_variables()
 prefer_own_packages()
 # A container often runs as root, and messages are JSON: no code arrives with them.
 warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
-app = Celery(
-    "intake",
-    include=[
-        f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile", "backfill")
-    ],
-)
+app = Celery("intake", include=list(TASKS))
 install()
 app.add_defaults(configuration)
 app.steps["consumer"].add(LivenessStep)

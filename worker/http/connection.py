@@ -25,6 +25,7 @@ from worker.http.call import OversizedError
 from worker.http.exchange import Pool, TLSPool
 from worker.http.failpoints import arm
 from worker.http.whole import Whole
+from worker.process.renewal import renew_by
 
 if TYPE_CHECKING:
     import ssl
@@ -57,6 +58,9 @@ def _load(bundle: str) -> ssl.SSLContext:
             "the environment", "REQUESTS_CA_BUNDLE", f"cannot be read ({error.strerror})", "Name a PEM file"
         ) from None
     return context
+
+
+renew_by(_load.cache_clear)
 
 
 #: Idle connections to keep: more than there are threads, so that no thread reconnects for each call.

@@ -44,6 +44,14 @@ def hide_variables() -> None:
             _hidden[name] = os.environ.pop(name)
 
 
+def renew_environment(environ: Mapping[str, str]) -> None:
+    """Let this environment, and nothing else, be that of this process."""
+    os.environ.clear()
+    os.environ.update(environ)
+    _hidden.clear()
+    hide_variables()
+
+
 def environment() -> Mapping[str, str]:
     """Return the environment with the hidden variables: settings may name any of them, and children hide them again."""
     return ChainMap(os.environ, _hidden)

@@ -55,13 +55,18 @@ class Output(io.RawIOBase):
 
     def __init__(self, fd: int) -> None:
         super().__init__()
-        self._tty = os.isatty(fd)
-        #: Without `_poll`, `_send` may wait: then only the thread calls it.
-        self._send, self._own, self._poll = _sender(fd)
-        self._torn = False
-        self._reset()
+        self._fd = fd
+        self.reopen()
         atexit.register(self.finish)
         os.register_at_fork(after_in_child=self._reset)
+
+    def reopen(self) -> None:
+        """Write to the file that the descriptor is now."""
+        self._tty = os.isatty(self._fd)
+        #: Without `_poll`, `_send` may wait: then only the thread calls it.
+        self._send, self._own, self._poll = _sender(self._fd)
+        self._torn = False
+        self._reset()
 
     def _reset(self) -> None:
         """Begin without anything waiting: after a fork, that is left to the parent, whose thread the child lacks."""

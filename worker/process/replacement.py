@@ -10,11 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _wanted: Final = [False]
+_ours: Final = [False]
 
 
 def replace_at_exit(replace: Callable[[Sequence[str], Mapping[str, str]], object]) -> None:
     """Let the process be replaced at its end if that is wanted then; call it before any other exit handler is set."""
+    _ours[0] = True
     atexit.register(_replace, replace)
+
+
+def began_as_ours() -> bool:
+    """Return whether this process began in `intake_orders`: nothing outside of it decides what it imports."""
+    return _ours[0]
 
 
 def want_replacement() -> None:

@@ -6,18 +6,27 @@ import mmap
 import signal
 from typing import TYPE_CHECKING, Any, Final
 
+from worker.process.renewal import renew_by
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: One byte that this process shares with every process forked from it. The processes of a pool do not receive the
 #: signals of their parent, which waits for them.
-_ALL: Final = mmap.mmap(-1, 1)
+_ALL: Final = [mmap.mmap(-1, 1)]
 _HERE: Final = [False]
+
+
+def _renew() -> None:
+    _ALL[0], _HERE[0] = mmap.mmap(-1, 1), False
+
+
+renew_by(_renew)
 
 
 def stop_all() -> None:
     """Stop this process and those of its pool."""
-    _ALL[0] = 1
+    _ALL[0][0] = 1
 
 
 def stop_here() -> None:
@@ -27,7 +36,7 @@ def stop_here() -> None:
 
 def stopping() -> bool:
     """Return whether this process must stop after the current call."""
-    return _HERE[0] or _ALL[0] == 1
+    return _HERE[0] or _ALL[0][0] == 1
 
 
 def on_stop_signals(handler: Callable[[int, Any], object]) -> dict[int, Any]:

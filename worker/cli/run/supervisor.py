@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import selectors
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.run.output_lines import fold
+from worker.cli.run.starting import start
 from worker.cli.terminal import never_wait, styled
 from worker.errors import ConfigError
 from worker.process.stopping import on_stop_signals
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from worker.cli.run.file_reload import FileReload
+    from worker.cli.run.starting import Process
 
 #: Seconds before a process that died is started again: from the first to the second, doubled after each short run.
 SOONEST, LATEST = 0.5, 10.0
@@ -40,21 +40,6 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 _PART = 65_536
 #: Seconds for the last lines of a program that ended: another process may hold its output open.
 _LAST = 2.0
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> Callable[[], None] | None:
-    """Return what a child runs first on Linux, so that it is killed when its parent is, even by SIGKILL."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-
-    def bind_to_parent() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # the parent died before the line above
-            os._exit(1)
-
-    return bind_to_parent
 
 
 @dataclass(slots=True)
@@ -70,6 +55,8 @@ class Program:
     runs: Callable[[], bool] | None = None
     #: Lines that nobody has to read.
     noise: re.Pattern[str] | None = None
+    #: Whether it is a program of Intake, which is forked from this process where that is possible.
+    forks: bool = False
 
 
 class _Running:
@@ -77,7 +64,7 @@ class _Running:
 
     def __init__(self, program: Program, prefix: str) -> None:
         self.program, self.prefix = program, prefix
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.line = b""
         self.started = 0.0
         self.wait = SOONEST
@@ -114,7 +101,6 @@ class Supervisor:
         self._running: list[_Running] = []
         self._stopping = False
         self._width = max(2, *(len(program.name) for program in programs))
-        self._preexec = die_with_parent()
         self._selector = selectors.DefaultSelector()
         # A program blocks on a pipe that is not emptied.
         never_wait()
@@ -193,25 +179,14 @@ class Supervisor:
     def _start(self, running: _Running) -> None:
         running.started, running.restart_at = time.monotonic(), None
         try:
-            running.process = subprocess.Popen(  # noqa: S603  # the commands are our own
-                running.program.command,
-                env=dict(self._env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C reaches the supervisor only, which stops its children in order.
-                start_new_session=True,
-                preexec_fn=self._preexec,  # noqa: PLW1509  # one system call, which cannot hang
-            )
+            name = running.program.name if running.program.forks else ""
+            running.process, output = start(running.program.command, self._env, name)
         except OSError as error:  # no more processes, no more memory
             running.process = None
             self._restart_later(running, f"cannot be started: {(error.strerror or type(error).__name__).lower()}")
             return
-        if running.process.stdout is not None:
-            output = os.dup(running.process.stdout.fileno())
-            running.process.stdout.close()
-            os.set_blocking(output, False)
-            self._selector.register(output, selectors.EVENT_READ, running)
+        os.set_blocking(output, False)
+        self._selector.register(output, selectors.EVENT_READ, running)
 
     def _wait_until_ready(self, running: _Running) -> None:
         ready = running.program.ready
@@ -268,7 +243,7 @@ class Supervisor:
             os.close(key.fd)
         self._selector.close()
 
-    def _stop(self, running: _Running, process: subprocess.Popen[bytes], until: float) -> None:
+    def _stop(self, running: _Running, process: Process, until: float) -> None:
         process.terminate()
         end = max(until, time.monotonic() + AT_LEAST)
         while process.poll() is None and time.monotonic() < end and self._grace:

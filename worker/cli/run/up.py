@@ -12,6 +12,7 @@ import click
 from worker.cli.run.file_reload import FileReload
 from worker.cli.run.first_start import confirm_first_polls
 from worker.cli.run.processes import argv, process_environment
+from worker.cli.run.shared import can_share, import_shared
 from worker.cli.run.supervisor import Program, Supervisor
 from worker.cli.terminal import never_wait
 from worker.durations import count_of
@@ -80,9 +81,16 @@ def command(*, flower: bool, web: bool, yes: bool) -> None:
         with contextlib.suppress(StoreFull, *ERRORS), Runtime(settings, patience="short") as rt:
             rt.installation.confirm()
     names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else []), *(["web"] if web else [])]
+    share = can_share(settings)
     with contextlib.ExitStack() as stack:
         programs = [
-            Program(name, argv(name), reads_settings=name != "flower", runs=_is_alive(settings.data_dir, name))
+            Program(
+                name,
+                argv(name),
+                reads_settings=name != "flower",
+                runs=_is_alive(settings.data_dir, name),
+                forks=share,
+            )
             for name in names
         ]
         if settings.redis_url is None:
@@ -90,6 +98,8 @@ def command(*, flower: bool, web: bool, yes: bool) -> None:
             stack.callback(server.release)
 
             def ready() -> bool:
+                if share:  # while the server starts
+                    import_shared()
                 if not embedded.is_ready(server.url):
                     return False
                 confirm_first_polls(settings, yes=yes)
@@ -97,6 +107,8 @@ def command(*, flower: bool, web: bool, yes: bool) -> None:
 
             programs.insert(0, Program("valkey", server.command, ready, reads_settings=False, noise=_HINTS))
         else:
+            if share:
+                import_shared()
             confirm_first_polls(settings, yes=yes)
         reload = FileReload(settings, env)
         # Long enough for a drain to finish its current call; Ctrl-C twice is quicker.

@@ -17,10 +17,10 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from worker.cli.progress import TextColumn
-from worker.cli.run.supervisor import die_with_parent
 from worker.errors import IntakeError
 from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, stop_at_end
 from worker.process.intake_orders import command as own_command
+from worker.process.parent import die_with_parent
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
 
