@@ -160,7 +160,7 @@ class MailSender:
 
 
 def _broken(at: str, error: Exception) -> IntakeError:
-    """Return why there was no answer, or none that goes on."""
+    """Return why there was no response, or none that can be used."""
     if isinstance(error, smtplib.SMTPNotSupportedError):
         what = "login" if "AUTH" in str(error) else "STARTTLS"
         return AuthFailed(f"{at} offers no {what}", _BLOCKED)
@@ -169,9 +169,9 @@ def _broken(at: str, error: Exception) -> IntakeError:
     elif isinstance(error, ssl.SSLError):
         reason = f"TLS failed: {(error.reason or 'unknown').lower().replace('_', ' ')}"
     elif isinstance(error, smtplib.SMTPServerDisconnected):
-        reason = "it closed the connection"
+        reason = "the server closed the connection"
     elif isinstance(error, TimeoutError):
-        reason = "it does not answer"
+        reason = "the server does not respond"
     else:
         reason = (getattr(error, "strerror", None) or type(error).__name__).lower()
     return Unavailable(f"{at}: {reason}")

@@ -69,7 +69,7 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
         "discard": ActionWords(
             "Discard",
             "Discard {rows}?",
-            ("They leave this list and are not sent.", "One that changes at its source is sent after all."),
+            ("They leave this list and are not sent.", "An order that changes at its source is sent after all."),
             "discarded",
             danger=True,
         ),
@@ -98,8 +98,8 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
             "Search the target for {rows}?",
             (
                 "A worker searches for them within seconds, within the limit of the target. Nothing is written there.",
-                "One that is there counts as delivered. One that is certainly not there is queued again.",
-                "Any other stays in doubt, and its page shows the new result.",
+                "An order that is found counts as delivered. An order that is certainly not there is queued again.",
+                "All others stay in doubt, and their pages show the new result.",
             ),
             "to be searched for",
         ),
@@ -131,14 +131,14 @@ ACTION_WORDS: Final[dict[ListName, dict[Action, ActionWords]]] = {
         "resend": ActionWords(
             "Read again",
             "Read {rows} again?",
-            ("Each is fetched from its shop by its id. One that can be read leaves this list.",),
+            ("Each is fetched from its shop by its id. A record that can be read leaves this list.",),
             "read again with the next sweep",
             role="support",
         ),
         "discard": ActionWords(
             "Discard",
             "Discard {rows}?",
-            ("They leave this list. One that the shop sends again, and that still cannot be read, comes back.",),
+            ("They leave this list. A record that the shop sends again, and that still cannot be read, comes back.",),
             "discarded",
             danger=True,
         ),
