@@ -6,14 +6,13 @@ Of the elements of the list, only `id` is documented. Their other fields are rea
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from pydantic.alias_generators import to_camel
 
 from schemas.times import UtcMoment
-from schemas.wire import Amount, Essentials, List, Maybe, Object, Required
+from schemas.wire import Amount, Essentials, List, Maybe, Object, Required, Text, whole_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,16 +39,11 @@ def _only_text(value: object) -> object:
     return value if isinstance(value, str) else None
 
 
-def _text(value: object) -> object:
-    """Return a whole number as its digits."""
-    return f"{value:f}" if isinstance(value, Decimal) and value == value.to_integral_value() else value
-
-
 def _phone(value: object) -> object:
     """Return a number as text. In an upload it is two integers."""
     if not isinstance(value, dict):
-        return _text(value)
-    prefix, number = (_text(value.get(name)) for name in ("prefix", "number"))
+        return whole_as_text(value)
+    prefix, number = (whole_as_text(value.get(name)) for name in ("prefix", "number"))
     if isinstance(number, bool) or not isinstance(number, str | int) or not str(number).strip():
         return None
     known = isinstance(prefix, str | int) and not isinstance(prefix, bool) and str(prefix).strip(" +0")
@@ -59,10 +53,6 @@ def _phone(value: object) -> object:
 def _price(value: object) -> object:
     """Return the object of a price, which may be the amount alone."""
     return value if isinstance(value, dict) or value is None else {"amount": value}
-
-
-#: A text, which may be sent as a number.
-Text = Maybe[Annotated[str, BeforeValidator(_text)]]
 
 
 class Wire(BaseModel):
@@ -151,7 +141,7 @@ class Order(Wire):
     price: Annotated[Price | None, BeforeValidator(_price)] = None
     comments: Text = None
     custom_fields: Object[dict[str, Any]] = Field(default_factory=dict)
-    routing_tags: List[Annotated[str, BeforeValidator(_text)]] = Field(default_factory=list)
+    routing_tags: List[Annotated[str, BeforeValidator(whole_as_text)]] = Field(default_factory=list)
     made: Maybe[UtcMoment] = Field(default=None, validation_alias=AliasChoices(*MADE))
     changed: Maybe[UtcMoment] = Field(default=None, validation_alias=AliasChoices(*CHANGED))
 

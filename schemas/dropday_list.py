@@ -13,15 +13,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from schemas.gtin import is_gtin
 from schemas.times import UtcMoment
 from schemas.values import Number
-from schemas.wire import Amount, Essentials, Flag, Maybe, Object, Required, number
+from schemas.wire import Amount, Essentials, Flag, Maybe, Object, Required, Text, number
 
 _EAN_DIGITS: Final = 13
 _SHORTEST_EAN: Final = 8
-
-
-def _text(value: object) -> object:
-    """Return a whole number as its digits: JSON may write 31205550101 as 3.1205550101E+10."""
-    return f"{value:f}" if isinstance(value, Decimal) and value == value.to_integral_value() else value
 
 
 def _ean(value: object) -> object:
@@ -39,8 +34,6 @@ def _ean(value: object) -> object:
     return completed
 
 
-#: A text, which may be sent as a number.
-Text = Maybe[Annotated[str, BeforeValidator(_text)]]
 #: A number that an order can do without.
 Fact = Maybe[Annotated[Number, BeforeValidator(number)]]
 

@@ -177,13 +177,6 @@ def _address(order: wire.Order) -> Address:
 def _shipping(order: wire.Order) -> Shipping:
     delivery, data = order.delivery, order.delivery.data
     start, end, text = _hours(delivery.time)
-    place = PickupPoint(
-        id=data.pickuppoint_id,
-        name=data.pickuppoint_name,
-        address=data.pickuppoint_address,
-        phone=data.pickuppoint_phone,
-        hours=data.pickuppoint_schedule,
-    )
     return Shipping(
         method=delivery.code,
         carrier=delivery.integration_code,
@@ -195,10 +188,22 @@ def _shipping(order: wire.Order) -> Shipping:
         promised_text=text,
         ship_on=order.shipment_date,
         insured_amount=data.declared_value,
-        pickup_point=place if place != _NO_PLACE else None,
+        pickup_point=_pickup_point(data),
         tracking_number=data.track_number,
         warehouse=order.shipment_store,
     )
+
+
+def _pickup_point(data: wire.DeliveryData) -> PickupPoint | None:
+    fields = {
+        "id": data.pickuppoint_id,
+        "name": data.pickuppoint_name,
+        "address": data.pickuppoint_address,
+        "phone": data.pickuppoint_phone,
+        "hours": data.pickuppoint_schedule,
+    }
+    place = PickupPoint(**fields) if any(fields.values()) else _NO_PLACE
+    return place if place != _NO_PLACE else None
 
 
 def _hours(time: wire.DeliveryTime) -> tuple[str | None, str | None, str | None]:

@@ -118,7 +118,9 @@ class RetailCRM(Provider):
         zone = self.zone()
         if REMOVAL in record.raw:
             return parse("order", lambda: to_removed_order(record.raw, self.name, record.version, zone))
-        raw = {name: value for name, value in record.raw.items() if name != COMBINED}
+        raw = record.raw
+        if COMBINED in raw:
+            raw = {name: value for name, value in raw.items() if name != COMBINED}
         order = parse(
             "order",
             lambda: to_order(
