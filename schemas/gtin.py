@@ -11,4 +11,5 @@ def is_gtin(digits: str) -> bool:
     """Return whether the text is a GTIN: it has its length, and its last digit is the check digit of the others."""
     if len(digits) not in _LENGTHS or not (digits.isascii() and digits.isdecimal()):
         return False
-    return sum(int(digit) * (3 if n % 2 else 1) for n, digit in enumerate(reversed(digits))) % 10 == 0
+    numbers = [*map(int, reversed(digits))]
+    return (sum(numbers[::2]) + 3 * sum(numbers[1::2])) % 10 == 0
