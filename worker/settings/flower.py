@@ -96,7 +96,7 @@ def check_address(options: Mapping[str, Any]) -> None:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else "it is no address of this machine"
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else "it is not an address of this machine"
     remedy = "Name another port with FLOWER_PORT."
     raise _refused("port", f"cannot be used at {host or 'any address'} ({port}): {why.lower()}", remedy)
 

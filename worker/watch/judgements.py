@@ -93,7 +93,7 @@ def judge_server(server: Server, rules: AlarmSettings) -> Iterator[Judgement]:
         facts = f"{server.used / server.limit:.0%} of maxmemory is used; a full Redis accepts no new orders"
         if server.used >= server.limit:
             facts = "Redis is full (maxmemory): it accepts no new orders; deliveries continue"
-        yield Judgement("redis_full", "redis", facts, "Raise maxmemory of Redis.")
+        yield Judgement("redis_full", "redis", facts, "Raise maxmemory in Redis.")
     if not server.last_write_ok:
         facts = "Redis cannot write to its disk: data that it accepts now may be lost"
         yield Judgement("redis_not_saving", "redis", facts, "Free space on the disk of the Redis server.")
