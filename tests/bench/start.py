@@ -60,7 +60,7 @@ class Start(NamedTuple):
 
 
 def _started(stage: Stage, words: Sequence[str], target: Simulated, orders: int) -> Start:
-    """Start `intake up`, wait until the target has so many orders, and stop it when its memory was read."""
+    """Start `intake up`, wait until the target has the given number of orders, measure its memory, and stop it."""
     env = harness.environment(INTAKE_CONFIG=str(stage.home / "up" / "intake.toml"), BENCH_KEY="key")
     began = time.monotonic()
     quiet = subprocess.DEVNULL

@@ -73,8 +73,8 @@ def late_sweep() -> Iterator[Callable[[World], None]]:
 @contextlib.contextmanager
 def no_limit() -> Iterator[Callable[[World], None]]:
     """Hand out slots without spacing, and let every call leave at once."""
-    slots = _script("reserve", "slot = math.max(slot, at - interval * ARGV[i + 1])", "")
-    departure = _script("depart", "if free > now", "if false and free > now")
+    slots = _script("reserve", "local slot = admit(now, now)", "local slot = now")
+    departure = _script("depart", "local leave = math.max(now, due)", "local leave = now")
 
     def open_both(world: World) -> None:
         slots(world)
@@ -110,7 +110,7 @@ def no_quarantine() -> Iterator[Callable[[World], None]]:
 @contextlib.contextmanager
 def change_forgotten() -> Iterator[Callable[[World], None]]:
     """Forget that an order changed while it was being sent."""
-    yield _script("settle", "redis.call('HGET', record, 'fingerprint') ~= fingerprint", "false")
+    yield _script("settle", "known.left_out or known.fingerprint ~= fingerprint", "known.left_out")
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def settings(tmp_path: Path, providers: int, more: str = "") -> Settings:
-    """Return settings with one target and so many providers."""
+    """Return settings with one target and the given number of providers."""
     shops = "".join(
         f'[providers.s{n}]\nstart = "2020-01-01"\nkind = "shop"\napi_key = "env:KEY"\n'
         f'[[routes]]\nfrom = "s{n}"\nto = ["store"]\n'

@@ -66,7 +66,7 @@ def test_no_other_file_names_the_version() -> None:
     version = re.compile(rf"(?<![\d.]){re.escape(current_version(read_named(release.ROOT)))}(?![\d.])")
     folders = ("schemas", "tasks", "worker", "deploy", "README.md")
     listed = release.output("git", "ls-files", "--", *folders, cwd=release.ROOT).splitlines()
-    # What tells of a certain version, or of the versions of others.
+    # Pages about one version, and files that list the versions of other packages.
     history = re.compile(r"deploy/docs/(upgrade\.md|support\.md|speed)|.*package-lock\.json")
     named = {
         name
