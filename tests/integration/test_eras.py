@@ -202,6 +202,18 @@ def test_a_walk_of_the_former_era_does_not_count(rt: FakeRuntime) -> None:
     assert created(rt) == ["0", "1"]
 
 
+def test_a_walk_that_ended_as_the_era_began_does_not_count(rt: FakeRuntime) -> None:
+    """Milliseconds do not tell which came first, so the order is asked for once more."""
+    rt.warehouse.create(order("1"), "1")
+    change_server(rt)
+    rt.lanes["t"].sweep()
+    rt.redis.hset(keys.cursor("shop"), "walked", rt.redis.hget(keys.ERA, "since") or "")
+    accept(rt, "1", LATER)
+    end_quarantine(rt)
+    deliver(rt)
+    assert created(rt) == ["0", "1"]
+
+
 def test_an_update_is_not_asked_for(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), shelf := Editable(), lease=5.0)
     accept(rt, "1")

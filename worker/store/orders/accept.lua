@@ -45,9 +45,9 @@ local pushed = string.match(source, '^%a*') == 'push'
 -- Decided here and not by the caller: Redis can be lost between the caller's question and this script.
 local since = enter_era()
 local began = tonumber(redis.call('GET', epoch))
--- A producer is never walked: what it pushes again, it pushes within a day.
+-- A producer is never walked: what it pushes again, it pushes within a day. A walk that ended in the millisecond in which the era began was one of the former era.
 local walked = redis.call('HGET', cursor, 'walked')
-local unwalked = (not walked or tonumber(walked) < (since or 0)) and (now - began < 86400000 or redis.call('EXISTS', cursor) == 1)
+local unwalked = (not walked or tonumber(walked) <= (since or 0)) and (now - began < 86400000 or redis.call('EXISTS', cursor) == 1)
 
 -- Return whether a ledger before this one may have had the order. A source's clock may be an hour ahead, or set back by one.
 local function may_be_known(placed) return unwalked or tonumber(placed) < began + 3600000 end
