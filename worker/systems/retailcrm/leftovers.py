@@ -8,33 +8,23 @@ from schemas.reading import keep, kept
 from schemas.retailcrm_order import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from schemas.order import Order as Ours
     from schemas.reading import Path
 
 
-class _Tree(dict[str, "_Tree | None"]):
-    """Names of values (None), and of objects with the names in them, in the order of the paths."""
-
-    def __init__(self, *paths: str) -> None:
-        super().__init__()
-        for path in paths:
-            head, _, below = path.partition(".")
-            self[head] = (
-                _Tree(*(each.removeprefix(f"{head}.") for each in paths if each.startswith(f"{head}.")))
-                if below
-                else None
-            )
+def _steps(*paths: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(path.split(".")) for path in paths)
 
 
 #: What is read only where a better field is missing, or only decides something: kept as well.
-_OF_ORDER: Final = _Tree(
+_OF_ORDER: Final = _steps(
     *("contact", "contragent", "company", "phone", "countryIso", "discountManualAmount", "bonusesChargeTotal"),
     *("customer.firstName", "customer.patronymic", "customer.lastName", "customer.nickName", "customer.email"),
     "delivery.address.text",
 )
-_OF_LINE: Final = _Tree(
+_OF_LINE: Final = _steps(
     *("status", "discountTotal", "productName", "offer.article", "offer.externalId", "offer.xmlId"),
     *("offer.name", "offer.displayName"),
 )
@@ -72,7 +62,7 @@ def _offer(rest: Mapping[str, Any], key: str, of_line: Mapping[str, Any]) -> dic
 
 
 def _texts(part: Any) -> set[str]:
-    return {value for value in part.__dict__.values() if type(value) is str}
+    return {value for value in part.__dict__.values() if isinstance(value, str)}
 
 
 def _rows(value: Any) -> list[tuple[str, Any]]:
@@ -95,14 +85,13 @@ def _properties(item: Any) -> dict[str, Any]:
     return result
 
 
-def _keep(rest: dict[str, Any], raw: Any, tree: _Tree, carried: Collection[str], *above: str) -> None:
-    """Copy what `raw` has by each of the names, unless it is nothing, or `carried`."""
+def _keep(rest: dict[str, Any], raw: Any, paths: Iterable[tuple[str, ...]], carried: Collection[str]) -> None:
+    """Copy what `raw` has at each of the paths, unless it is nothing, or `carried`."""
     if not isinstance(raw, dict):
         return
-    for name, below in tree.items():
-        if not (value := raw.get(name)):
-            continue
-        if below is not None:
-            _keep(rest, value, below, carried, *above, name)
-        elif not (isinstance(value, str) and value.strip() in carried):
-            keep(rest, value, *above, name)
+    for steps in paths:
+        value = raw.get(steps[0])
+        for step in steps[1:]:
+            value = value.get(step) if isinstance(value, dict) else None
+        if value and not (isinstance(value, str) and value.strip() in carried):
+            keep(rest, value, *steps)
