@@ -29,13 +29,13 @@ class Ended(Generic[J, R]):
 class Calls(Generic[J, R]):
     """The calls of one run, each of which is `make(job)` in a copy of the context in which it began.
 
-    All methods are called by one thread. With a width of 1, that thread makes the call itself.
+    All methods but `interrupt` are called by one thread. With a width of 1, that thread makes the call itself.
     """
 
     def __init__(self, make: Callable[[J], R]) -> None:
         self._make = make
         self._jobs: queue.SimpleQueue[tuple[Context, J, frozenset[str]] | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[Ended[J, R]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Ended[J, R] | None] = queue.SimpleQueue()
         self._threads: list[Any] = []
         self._keys: set[str] = set()
         #: The most calls at once. A smaller one ends no call that is under way.
@@ -68,7 +68,7 @@ class Calls(Generic[J, R]):
     def take(self, timeout: float) -> list[Ended[J, R]]:
         """Return the calls that have ended; wait up to `timeout` seconds for the first one, if any is under way.
 
-        Raise what is no Exception, such as KeyboardInterrupt, at once.
+        `interrupt` ends the wait. Raise what is no Exception, such as KeyboardInterrupt, at once.
         """
         taken: list[Ended[J, R]] = []
         while self.under_way:
@@ -76,12 +76,18 @@ class Calls(Generic[J, R]):
                 ended = self._ended.get(timeout=timeout) if timeout > 0 and not taken else self._ended.get_nowait()
             except queue.Empty:
                 break
+            if ended is None:
+                break
             self.under_way -= 1
             self._keys -= ended.keys
             if ended.error is not None and not isinstance(ended.error, Exception):
                 raise ended.error
             taken.append(ended)
         return taken
+
+    def interrupt(self) -> None:
+        """Let a `take` that waits return now, or else the next one. Any thread may call this."""
+        self._ended.put(None)
 
     def _run(self, job: J, keys: frozenset[str]) -> Ended[J, R]:
         try:
@@ -100,8 +106,7 @@ class Calls(Generic[J, R]):
     def __exit__(self, *_: object) -> None:
         """Wait for the calls that are under way, and end the threads."""
         while self.under_way:
-            self._ended.get()
-            self.under_way -= 1
+            self.under_way -= self._ended.get() is not None
         for _thread in self._threads:
             self._jobs.put(None)
         for thread in self._threads:

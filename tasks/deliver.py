@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from tasks.bell import Bell
 from tasks.late import run_in_background
 from tasks.outcomes import log_ending
 from tasks.overtime import Overtime
@@ -52,25 +53,28 @@ def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> Summa
         idle: Seconds to wait at an empty lane for the next order, which is then sent without waiting for a nudge.
     """
     started, summary = time.monotonic(), Summary(name)
-    while not stopping() and _drain(rt, name, started + rt.settings.clocks.drain, nudge, summary):
-        if idle and rt.lanes[name].wait(started + idle):
-            continue
-        if idle and time.monotonic() > started + idle:
-            nudge("deliver", name)
-        break
+    with Bell(rt.lanes[name], lambda: nudge("deliver", name)) as bell:
+        while not stopping() and _drain(rt, name, started + rt.settings.clocks.drain, nudge, bell, summary):
+            if idle and bell.wait(started + idle):
+                continue
+            if idle and time.monotonic() > started + idle:
+                nudge("deliver", name)
+            break
     if stopping():
         # Another worker continues at once.
         nudge("deliver", name)
     return summary
 
 
-def _drain(rt: Runtime, name: str, until: float, nudge: Nudge, summary: Summary) -> bool:
+def _drain(  # noqa: PLR0913, PLR0917  # one drain
+    rt: Runtime, name: str, until: float, nudge: Nudge, bell: Bell, summary: Summary
+) -> bool:
     """Claim and deliver orders until the lane has none to send. Return False if the drain ended before that."""
     lane = rt.lanes[name]
     overtime = Overtime(rt, "deliver", name, until)
     with (
         lane.drain() as drain,
-        Sending(rt, lane, drain) as sending,
+        Sending(rt, lane, drain, bell) as sending,
         _summarized(sending, summary),
         guard_writes(sending.check),
         log_ending("drain.fenced", lane=name, drain=drain.name) as ending,

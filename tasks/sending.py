@@ -27,6 +27,7 @@ from worker.telemetry import traces
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tasks.bell import Bell
     from tasks.calls import Ended
     from worker.runtime import Runtime
     from worker.store.orders.drains import Drain
@@ -71,8 +72,8 @@ class _Made(NamedTuple):
 class Sending:
     """The orders of one drain: those that wait, those whose calls are under way, and those to be settled."""
 
-    def __init__(self, rt: Runtime, lane: Lane, drain: Drain) -> None:
-        self._rt, self._lane, self._drain = rt, lane, drain
+    def __init__(self, rt: Runtime, lane: Lane, drain: Drain, bell: Bell) -> None:
+        self._rt, self._lane, self._drain, self._bell = rt, lane, drain, bell
         self._interval = lane.scope.interval / 1e6
         self._calls: Calls[_Job, _Made] = Calls(self._make)
         #: Fresh orders before bulk work; `_claimed` is when each was claimed.
@@ -97,6 +98,14 @@ class Sending:
         #: How many orders were settled with each event, and why the target refused the credentials.
         self.counts: Counter[str] = Counter()
         self.refusal = ""
+        self._arrived = False
+        bell.on_ring = self._note_arrival
+
+    def _note_arrival(self) -> None:
+        """Claim at once: an order has arrived. Called in the thread of the bell."""
+        if not self._waiting:
+            self._arrived = True
+            self._calls.interrupt()
 
     @property
     def is_busy(self) -> bool:
@@ -120,6 +129,8 @@ class Sending:
             return False
         self._begin(until)
         if self._calls.under_way:
+            if not self._waiting and self._lane.pace.is_far:
+                self._bell.listen()
             self._take(SETTLE_WITHIN)
         return True
 
@@ -148,6 +159,7 @@ class Sending:
         busy = bool(self._waiting or self._questions or self._calls.under_way)
         if busy and not self._may_claim(now):
             return True
+        self._arrived = False
         target = self._rt.targets[self._lane.target]
         width = max(1, min(self._lane.pace.width(self._interval) if target.settles else 1, self._lane.concurrency))
         most = self._most(target, width, busy=busy)
@@ -168,6 +180,8 @@ class Sending:
 
     def _may_claim(self, now: float) -> bool:
         """Return whether orders in hand allow for a claim: while no call of the target ends, nobody needs more."""
+        if self._arrived:
+            return True
         if self._progress:
             return now >= self._claim_from
         return self._calls.room > 0 and (self._found or now > self._claim_at + _LATER)

@@ -18,6 +18,7 @@ from support.fake_runtime import Bulky, FakeRuntime, Shop, Warehouse
 from support.gates import pass_gate
 from support.orders import order
 from support.redis_text import members
+from tasks.bell import Bell
 from tasks.sending import Sending
 from worker.errors import TargetDown, Unavailable
 from worker.store.limits.limit import Limit
@@ -281,7 +282,7 @@ def test_a_drain_whose_calls_fail_leaves_what_it_holds_to_others(redis: Redis, t
         target.away = failures
     with (
         rt.lanes["t"].drain() as drain,
-        Sending(rt, rt.lanes["t"], drain) as sending,
+        Sending(rt, rt.lanes["t"], drain, Bell(rt.lanes["t"], lambda: None)) as sending,
     ):
         while sending.advance(time.monotonic() + 10):
             pass

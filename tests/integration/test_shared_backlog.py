@@ -13,6 +13,7 @@ import tasks.deliver
 import tasks.sweep
 from support.fake_runtime import Bulky, FakeRuntime, Shop, Warehouse
 from support.orders import order
+from tasks.bell import Bell
 from tasks.sending import Sending
 from worker.errors import LeaseLost, RateLimited
 from worker.store.orders.delivery import Delivery
@@ -321,7 +322,7 @@ def test_a_call_that_waits_when_its_drain_ends_sends_nothing(redis: Redis) -> No
     rt = runtime_of(redis, Warehouse(), 1)
     with (
         rt.lanes["t"].drain() as drain,
-        Sending(rt, rt.lanes["t"], drain) as sending,
+        Sending(rt, rt.lanes["t"], drain, Bell(rt.lanes["t"], lambda: None)) as sending,
     ):
         drain.claim(1)
         sending.check()

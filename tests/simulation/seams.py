@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import structlog
 
+import tasks.bell
 import tasks.calls
 import tasks.pages
 import worker.http.client
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class _Event:
-    """The part of `threading.Event` that a heartbeat uses."""
+    """The part of `threading.Event` that a heartbeat and a bell use."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler, self._set = scheduler, False
@@ -46,9 +47,16 @@ class _Event:
         self._set = True
         self._scheduler.call(self)
 
+    def clear(self) -> None:
+        self._set = False
+
+    def is_set(self) -> bool:
+        return self._set
+
     def wait(self, seconds: float) -> bool:
         if not self._set:
-            self._scheduler.wait(seconds, key=self)
+            # Less than a tick of the clock would pass no time: a loop until a moment would never reach it.
+            self._scheduler.wait(max(seconds, 1e-6), key=self)
         return self._set
 
 
@@ -131,6 +139,7 @@ def seams(
         (socket, "gethostname", lambda: "host"),
         (os, "getpid", lambda: scheduler.current.process.name),
         (worker.store.redis.heartbeat, "threading", threads),
+        (tasks.bell, "threading", threads),
         (tasks.pages, "threading", threads),
         (tasks.calls, "threading", threads),
         (tasks.calls, "queue", queues),

@@ -16,7 +16,7 @@ from worker.store.redis.excuses import Excuses
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from redis import Redis
     from redis.client import Pipeline
@@ -135,15 +135,15 @@ class Lane:
         """Return a run that takes orders from this lane, as a context manager."""
         return Drain(self)
 
-    def wait(self, until: float) -> bool:
-        """Wait for an order until the time `until` (`time.monotonic`); return whether there is one.
+    def wait(self, until: float, ended: Callable[[], bool] = stopping) -> bool:
+        """Wait for an order until the time `until` (`time.monotonic`), or `ended`; return whether there is one.
 
         Only one drain waits for a lane at a time. Accepting an order wakes it, which is quicker than a Celery message.
         """
         if not self.scripts(catalog.MARK, mark=self.keys.waiting, value="1", lifetime_ms=WAITING_MS):
             return False
         try:
-            while (left := until - time.monotonic()) > 0 and not stopping():
+            while (left := until - time.monotonic()) > 0 and not ended():
                 if self.redis.blpop([self.keys.wake], timeout=min(left, 1.0)):
                     return True
                 self.redis.pexpire(self.keys.waiting, WAITING_MS)

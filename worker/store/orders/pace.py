@@ -20,6 +20,8 @@ _FAR: Final = 0.005
 #: The number of calls of which most have to be short. Some are not: the first one connects, and a process has to wait
 #: for a busy processor.
 _RECENT: Final = 15
+#: Seconds of a call above which a target is far away.
+_AWAY: Final = 0.02
 #: The part of a call that a new measurement counts for.
 _NEWEST: Final = 0.125
 #: How much longer than on average calls may take before the limit is not used up.
@@ -50,6 +52,11 @@ class Pace:
             self._recent.append(seconds)
         # One that takes longer than those before may be the first of many.
         self._attempt = max(attempt, self._attempt + (attempt - self._attempt) * _NEWEST)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether calls take so long that an order which arrives meanwhile should not wait for their end."""
+        return self._call is not None and self._call > _AWAY
 
     def width(self, interval: float) -> int:
         """Return how many calls have to be under way for one to begin every `interval` seconds (0: no limit)."""
