@@ -13,6 +13,7 @@ from tasks.summary import Summary
 from worker.app import app
 from worker.app.background import background_tasks
 from worker.app.timed_request import Later
+from worker.runtime import runtime
 from worker.store.redis.connection import ERRORS
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 def run_in_background(job: Job, work: Callable[[], Summary], *, alone: bool = True) -> Summary | Later:
     """Run `work`, and return its summary; raise NeedsPerson if something waits for a person.
 
-    While it waits for another system, return that it continues in the background: its summary follows as an event.
+    While it waits, return that it continues in the background: its summary follows as an event.
     """
     started = time.monotonic()
     _, name = job
-    future = background_tasks().run(job, work, alone=alone)
+    future = background_tasks().run(job, work, alone=alone, others_wait=lambda: _others_wait(job))
     if future is None:
         return Summary(name, notes=["runs in the background already"])
     if future.done():
@@ -40,6 +41,12 @@ def run_in_background(job: Job, work: Callable[[], Summary], *, alone: bool = Tr
     task_id, hostname = request.id, request.hostname
     future.add_done_callback(lambda ended: _announce(task_id, hostname, ended, time.monotonic() - started))
     return Later()
+
+
+def _others_wait(job: Job) -> bool:
+    with suppress(*ERRORS):
+        return runtime().others_wait(*job)
+    return False
 
 
 def _announce(task_id: str, hostname: str, ended: Future[Summary], runtime: float) -> None:

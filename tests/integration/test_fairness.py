@@ -111,6 +111,28 @@ def ask(world: World, name: str) -> None:
     tasks.doubt.ask_in_doubt(name)
 
 
+def test_a_drain_that_waits_for_its_limit_leaves_its_process_to_an_account_that_waits(
+    configured: Configured, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = serve(lambda _: reply(422)).url  # each order takes one call
+    slow = dropday("providers.shop", url) + dropday("targets.slow", f"{url}/to", limit="10/s", placeholder="-")
+    with configured.open(slow + route("shop", "slow")) as rt:
+        monkeypatch.setattr("worker.runtime.runtime", lambda: rt)
+        monkeypatch.setattr("tasks.late.runtime", lambda: rt)
+        monkeypatch.setattr("tasks.deliver.nudge", lambda *_: None)
+        monkeypatch.setattr("worker.app.background.PATIENCE", 3600.0)
+        monkeypatch.setattr("worker.app.background.stop_here", lambda: None)
+        background_tasks.cache_clear()
+        rt.ledger.assume_no_predecessor()
+        orders = [Delivery(order(str(number), provider="shop"), f"R{number}") for number in range(20)]
+        rt.ledger.accept("slow", orders, "poll")
+        assert rt.nudges.offer("poll", "shop")
+        result = tasks.deliver.deliver_lane("slow")
+        assert repr(result) == "slow: continues in the background"
+        background_tasks().finish(20)
+        background_tasks.cache_clear()
+
+
 @pytest.mark.parametrize("work", [poll, fetch, backfill, create, find, ask])
 def test_accounts_that_hang_do_not_hold_the_process(world: World, work: Callable[[World, str], None]) -> None:
     for name in (*SICK, "good"):

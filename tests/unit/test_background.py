@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,6 +69,30 @@ def test_a_task_that_waits_for_nobody_keeps_its_process() -> None:
 
     background.run(("deliver", "t"), compute)
     assert ended.is_set()
+
+
+def test_a_task_that_leaves_its_process_idle_leaves_it_to_others_only_if_they_wait() -> None:
+    background, may_end = Background(), threading.Event()
+    began = background.run(("deliver", "t"), lambda: may_end.wait(SECONDS), others_wait=lambda: True)
+    assert began is not None
+    assert not began.done()
+    kept = background.run(("deliver", "u"), lambda: threading.Event().wait(0.3))
+    assert kept is not None
+    assert kept.done()
+    may_end.set()
+    background.finish(SECONDS)
+    assert began.done()
+
+
+def test_a_task_that_uses_the_processor_keeps_its_process_although_others_wait() -> None:
+    def compute() -> None:
+        until = time.thread_time() + 0.5
+        while time.thread_time() < until:
+            pass
+
+    future = Background().run(("deliver", "t"), compute, others_wait=lambda: True)
+    assert future is not None
+    assert future.done()
 
 
 def test_an_error_is_raised_and_one_in_the_background_is_logged(system: System) -> None:

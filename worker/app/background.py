@@ -1,11 +1,12 @@
-"""Run tasks that leave their process to other tasks while another system makes them wait.
+"""Run tasks that leave their process to other tasks while they only wait.
 
 A process of the pool runs one task at a time. Without this, a few accounts that do not respond would hold all processes
-for as long as a call may take.
+for as long as a call may take, and so would a few lanes that wait for their limits.
 """
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 PATIENCE: Final = 0.3
 #: The same, for a task of an account that made the last one wait longer.
 IMPATIENCE: Final = 0.02
+#: Seconds from one check to the next whether other work waits while the process of a task is idle, and the part of the
+#: time for which an idle process uses a processor at most.
+LOOK_EVERY: Final = 0.1
+IDLE: Final = 0.5
 #: Tasks that a process has in hand at most, with those in the background. When all wait, its next task waits as well.
 MOST: Final = 100
 
@@ -41,19 +46,23 @@ class Background:
         #: The tasks whose last run waited longer than `PATIENCE` for one call.
         self._slow: set[Job] = set()
 
-    def run(self, job: Job, work: Callable[[], R], *, alone: bool = True) -> Future[R] | None:
-        """Run `work`; return its future when it has ended, or while it waits for another system. Raise its error.
+    def run(
+        self, job: Job, work: Callable[[], R], *, alone: bool = True, others_wait: Callable[[], bool] = lambda: False
+    ) -> Future[R] | None:
+        """Run `work`; return its future when it has ended, or continues in the background. Raise its error.
 
-        An error that it raises in the background is logged. With `alone`, nothing is run, and None returned, while the
-        same job of this process is in the background.
+        It continues there while it waits for another system, and while it leaves the process idle although
+        `others_wait`. An error that it raises in the background is logged. With `alone`, nothing is run, and None
+        returned, while the same job of this process is in the background.
         """
         if alone and job in list(self._running.values()):
             return None
         waiting, patience = Waiting(), IMPATIENCE if job in self._slow else PATIENCE
         # In the context of the Celery task: its calls end when that says (see `worker/http/task_time.py`).
         future = self._threads.submit(copy_context().run, self._work, job, work, waiting)
-        while not wait([future], timeout=patience).done:
-            if waiting.seconds() > patience:
+        processor = _Processor()
+        while not wait([future], timeout=min(patience, LOOK_EVERY)).done:
+            if waiting.seconds() > patience or (processor.was_idle() and others_wait()):
                 self._running[future] = job
                 future.add_done_callback(self._end)
                 return future
@@ -76,6 +85,19 @@ class Background:
         task, name = self._running.pop(future)
         if error := future.exception():
             log.error("task.failed", task=task, name=name, exc_info=error)
+
+
+class _Processor:
+    """The processor time of this process."""
+
+    def __init__(self) -> None:
+        self._at, self._used = time.monotonic(), time.process_time()
+
+    def was_idle(self) -> bool:
+        """Return whether the process was idle since the last question, or from the beginning."""
+        at, used = self._at, self._used
+        self._at, self._used = time.monotonic(), time.process_time()
+        return self._used - used < IDLE * (self._at - at)
 
 
 @cache
