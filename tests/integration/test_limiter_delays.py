@@ -70,7 +70,6 @@ def test_a_request_that_was_sent_later_delays_the_next_one_but_for_what_is_made_
         departed_us=before - 40_000,
         late_us=40_000,
         debt_us=scope._debt,
-        interval_us=scope.interval,
     )
     assert departed(redis, scope) == before - scope._debt
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from worker.http.gates import Open
+from worker.store.limits.limiter import _SLOT
 from worker.store.redis import catalog
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def depart(scope: Scope) -> tuple[int, int, str]:
         catalog.DEPART,
         scope.windows,
         scope=scope._key,
+        slot=_SLOT.get(),
         lead_us=scope._lead,
         debt_us=scope._debt,
         keep_ms=scope._keep_ms,

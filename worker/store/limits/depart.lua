@@ -6,28 +6,30 @@
 -- A late call and a punctual one behind it would come too close: this script, not the slot, keeps the distance. It runs when the connection is open.
 
 local scope = unpack(KEYS)
-local lead_us, debt_us, keep_ms = unpack(ARGV, 1, 3)
+local slot, lead_us, debt_us, keep_ms = unpack(ARGV, 1, 4)
 -- Then for each window: period_s, interval_us, ahead
 --
--- A call may be granted up to lead_us early, because the response takes its time; the caller waits for the rest. keep_ms is as in reserve.lua.
+-- slot is what reserve.lua returned. Where calls leave later than their slots, `lag` tells how much, so that callers whose slots are over do not all wake up for
+-- the same departure, but for one each. A call may be granted up to lead_us early, because the response takes its time; the caller waits for the rest. keep_ms is as in reserve.lua.
 --
 -- Returns {1, microseconds to wait, when the call leaves} or, with nothing counted, {0, microseconds until the next attempt, 0}.
 -- If repeated: one call is counted that is not made.
 
 local windows = {}
-for i = 4, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+for i = 5, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 local RELAX, LEAST = 0.00005, 1.0001
 
 -- include ledger_time.lua
 local time = ledger_time()
 local now = time[1] * 1000000 + time[2]
-local state = redis.call('HMGET', scope, 'closed_until', 'pace', 'departed', 'next', 'minute', 'minute_calls')
+local state = redis.call('HMGET', scope, 'closed_until', 'pace', 'departed', 'lag', 'minute', 'minute_calls', 'newest')
 local closed, pace = tonumber(state[1] or 0), tonumber(state[2] or 1)
 if closed > now then return {0, math.ceil(closed - now), 0} end
 local interval = windows[1][2] * pace
-local due = math.max((state[3] or 0) + interval, now - (state[2] and 0 or debt_us))
+local behind, lag = (state[3] or 0) + interval, tonumber(state[4] or 0)
+local due = math.max(behind, now - (state[2] and 0 or debt_us))
 local leave = math.max(now, due)
-if leave - now > tonumber(lead_us) then return {0, math.ceil(leave - now - lead_us), 0} end
+if leave - now > tonumber(lead_us) then return {0, math.ceil(math.max(leave, slot + lag) - now - lead_us), 0} end
 
 -- All longer windows are looked at before any is changed.
 local after = {}
@@ -48,8 +50,10 @@ else
   redis.call('HSET', scope, 'minute', minute, 'minute_calls', 1, 'before', tonumber(state[5]) == minute - 1 and state[6] or 0)
 end
 redis.call('HINCRBY', scope, 'calls', 1)
--- The next caller gets a slot after this departure, not after the slot that was missed.
-if tonumber(state[4] or 0) < due + interval then redis.call('HSET', scope, 'next', string.format('%.0f', due + interval)) end
+-- A caller that is late, while calls with later slots have left, does not make those behind it late.
+if tonumber(slot) > tonumber(state[7] or 0) then
+  redis.call('HSET', scope, 'newest', slot, 'lag', string.format('%.0f', math.max(lag, behind - slot)))
+end
 -- After a refusal calls keep more distance. The distance shrinks slowly, so that about one call in 200 finds it too short.
 if pace > LEAST then redis.call('HSET', scope, 'pace', pace - math.max(RELAX, (pace - 1.05) * 0.02)) elseif state[2] then redis.call('HDEL', scope, 'pace') end
 return {1, math.ceil(leave - now), string.format('%.0f', leave)}

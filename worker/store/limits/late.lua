@@ -2,7 +2,7 @@
 -- Correct the time of a departure: the call was sent later, so the next one has to leave later as well, but for what may be made up for (see depart.lua).
 
 local scope = unpack(KEYS)
-local departed_us, late_us, debt_us, interval_us = unpack(ARGV)
+local departed_us, late_us, debt_us = unpack(ARGV)
 -- departed_us is the time that depart.lua returned, late_us how much later the request was sent.
 --
 -- Returns 1, or 0 if another call has left meanwhile.
@@ -10,10 +10,8 @@ local departed_us, late_us, debt_us, interval_us = unpack(ARGV)
 
 -- include ledger_time.lua
 local time = ledger_time()
-local state = redis.call('HMGET', scope, 'departed', 'next', 'pace')
-local sent, last = math.min(departed_us + late_us, time[1] * 1000000 + time[2]) - (state[3] and 0 or debt_us), tonumber(state[1] or 0)
+local state = redis.call('HMGET', scope, 'departed', 'pace')
+local sent, last = math.min(departed_us + late_us, time[1] * 1000000 + time[2]) - (state[2] and 0 or debt_us), tonumber(state[1] or 0)
 if sent <= last then return 0 end
 redis.call('HSET', scope, 'departed', string.format('%.0f', sent))
-local next_free = sent + interval_us
-if tonumber(state[2] or 0) < next_free then redis.call('HSET', scope, 'next', string.format('%.0f', next_free)) end
 return last == tonumber(departed_us) and 1 or 0

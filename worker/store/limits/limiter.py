@@ -43,6 +43,8 @@ PATIENCE: Final = 2.0
 #: Seconds for which the state of a limit is kept beyond its longest window.
 _KEPT: Final = 2 * 86_400
 _SPARE_ONLY: ContextVar[bool] = ContextVar("spare_slots_only", default=False)
+#: The slot of the call of this thread, as `reserve.lua` returned it.
+_SLOT: Final[ContextVar[int | str]] = ContextVar("slot", default=0)
 _ON_SLOT: Final[ContextVar[Callable[[], object] | None]] = ContextVar("on_slot", default=None)
 
 
@@ -143,6 +145,7 @@ class Scope:
                 catalog.DEPART,
                 windows,
                 scope=self._key,
+                slot=_SLOT.get(),
                 lead_us=self._lead,
                 debt_us=self._debt,
                 keep_ms=self._keep_ms,
@@ -163,14 +166,14 @@ class Scope:
                 departed_us=departed,
                 late_us=late,
                 debt_us=self._debt,
-                interval_us=self.interval,
             )
 
     def _reserve(self, patience: float, windows: list[int]) -> int:
         """Reserve a slot; return the microseconds until it, or negative: until a new attempt is worthwhile."""
-        granted, wait = self._scripts(
+        granted, wait, slot = self._scripts(
             catalog.RESERVE, windows, scope=self._key, patience_us=int(patience * 1e6), keep_ms=self._keep_ms
         )
+        _SLOT.set(slot)
         return int(wait) if granted else -max(1, int(wait))
 
     def _reserve_spare(self) -> int:

@@ -200,8 +200,8 @@ FREE: Final = Script("free", keys=("takers", "again", "lost", "deferred", "inbox
 # Limits
 
 RESERVE: Final = Script("reserve", keys=("scope",), args=("patience_us", "keep_ms"), each=_WINDOW)
-DEPART: Final = Script("depart", keys=("scope",), args=("lead_us", "debt_us", "keep_ms"), each=_WINDOW)
-LATE: Final = Script("late", keys=("scope",), args=("departed_us", "late_us", "debt_us", "interval_us"))
+DEPART: Final = Script("depart", keys=("scope",), args=("slot", "lead_us", "debt_us", "keep_ms"), each=_WINDOW)
+LATE: Final = Script("late", keys=("scope",), args=("departed_us", "late_us", "debt_us"))
 CLOSE: Final = Script("close", keys=("scope",), args=("named_us", "interval_us", "keep_ms"))
 
 # Accounts
