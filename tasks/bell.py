@@ -65,9 +65,12 @@ class Bell:
                     self._rung.set()
                     self.on_ring()
 
+    def end(self) -> None:
+        """Pass on what arrives from now on. The thread ends within a second."""
+        self._ended.set()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the thread end: it does so within a second."""
-        self._ended.set()
+        self.end()

@@ -81,6 +81,7 @@ def _drain(  # noqa: PLR0913, PLR0917  # one drain
     ):
         while sending.advance(overtime.until):
             if overtime.is_over() or stopping() or is_over():
+                bell.end()
                 if sending.is_busy:
                     nudge("deliver", name)
                 sending.finish()

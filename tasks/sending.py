@@ -159,7 +159,7 @@ class Sending:
         busy = bool(self._waiting or self._questions or self._calls.under_way)
         if busy and not self._may_claim(now):
             return True
-        self._arrived = False
+        arrived, self._arrived = self._arrived, False
         target = self._rt.targets[self._lane.target]
         width = max(1, min(self._lane.pace.width(self._interval) if target.settles else 1, self._lane.concurrency))
         most = self._most(target, width, busy=busy)
@@ -168,7 +168,8 @@ class Sending:
         if self._rt.target_maintenance_left(self._lane.target):
             self._note_claim(now, found=False)
             return busy
-        self._settle()
+        if not arrived:
+            self._settle()
         # The calls of a target that has become faster are fewer from now on, whatever was granted before.
         needed = min(self._calls.width, self._calls.under_way + self._count_waiting(target))
         needed = max(self._calls.under_way, min(needed, width))
