@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -97,6 +98,9 @@ def redis(redis_url: str) -> Iterator[Redis]:
     client = connect(redis_url)
     client.flushall()
     yield client
+    for thread in threading.enumerate():
+        if thread.name == "bell":
+            thread.join()  # it would take the orders of the next test
     client.close()
 
 

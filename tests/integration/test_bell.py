@@ -20,7 +20,7 @@ from worker.store.orders.ledger import Ledger
 from worker.store.orders.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from redis import Redis
 
@@ -65,15 +65,12 @@ def target() -> Far:
 
 
 @pytest.fixture
-def far(redis: Redis, target: Far) -> Iterator[FakeRuntime]:
+def far(redis: Redis, target: Far) -> FakeRuntime:
     rt = FakeRuntime(redis, Shop([]), target)
     rt.lanes["t"].concurrency, rt.lanes["t"].pace = 64, Pace()
     for _ in range(20):
         rt.lanes["t"].pace.note([AWAY], AWAY)
-    yield rt
-    for thread in threading.enumerate():
-        if thread.name == "bell":
-            thread.join()  # it would take the orders of the next test
+    return rt
 
 
 @pytest.mark.parametrize("idle", [0.0, 5.0])

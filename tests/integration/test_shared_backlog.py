@@ -155,11 +155,22 @@ def test_a_drain_that_finds_nothing_more_leaves_its_calls_to_others(redis: Redis
     lane = rt.lanes["t"]
     lane.concurrency = 4
     with lane.drain() as first, lane.drain() as second:
-        assert first.claim(5, width=4)
+        assert first.claim(1, width=4)
         assert first.claim(5, width=4, needed=1) == []
         rt.ledger.accept("t", [Delivery(order("new"), "new")], "test")
-        assert [claim.reference for claim in second.claim(5, width=4)] == ["new"]
+        assert [claim.reference for claim in second.claim(1, width=4)] == ["new"]
         assert (first.width, second.width) == (1, 3)
+
+
+def test_a_drain_that_empties_a_lane_leaves_to_others_the_calls_that_it_does_not_need(redis: Redis) -> None:
+    rt = runtime_of(redis, Warehouse(), 3)
+    lane = rt.lanes["t"]
+    lane.concurrency = 8
+    with lane.drain() as first, lane.drain() as second:
+        assert len(first.claim(5, width=8)) == 3
+        rt.ledger.accept("t", [Delivery(order("new"), "new")], "test")
+        assert [claim.reference for claim in second.claim(5, width=8)] == ["new"]
+        assert (first.width, second.width) == (3, 2)
 
 
 def test_the_error_of_one_call_leaves_the_others_settled(redis: Redis) -> None:

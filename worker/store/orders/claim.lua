@@ -159,6 +159,8 @@ if #keys == 0 then
 end
 
 redis.call('ZADD', drains, now, drain)
+-- The calls that it needs for no order are left to another drain: the next order may wake that one. With one call it would not hear of the next order.
+if #keys < tonumber(most) then width = math.min(width, math.max(needed + #keys, 2)) end
 width = math.max(needed, math.min(width, free), 1)
 redis.call('HSET', widths, drain, width)
 local holder = drain .. ' ' .. number
