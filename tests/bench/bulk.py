@@ -58,7 +58,7 @@ def deliver(stage: Stage, orders: int, bulk: int, latency: float = 0.0) -> Run:
     with simulated("retailcrm", ":key=key", *away) as crm:
         with harness.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url, bulk=bulk)) as rt:
             harness.accept_orders(rt, "crm", range(orders))
-        with harness.run_processes(harness.intake_commands(2), os.environ, stage.home):
+        with harness.run_processes(harness.default_commands(), os.environ, stage.home):
             until = time.monotonic() + 60 + orders / 5
             while crm.orders() < orders:
                 if time.monotonic() > until:

@@ -143,7 +143,7 @@ def _limits(stage: Stage) -> list[Figure]:
 
 
 def _bulk(stage: Stage) -> list[Figure]:
-    orders = min(stage.orders, 5_000)
+    orders = min(stage.orders, 10_000)
     side: Callable[[], bulk.Run] = partial(bulk.deliver, stage, orders, bulk.BULK, BULK_LATENCY)
     runs = stage.alternate({"Intake": side})["Intake"]
     name = f"RetailCRM, {bulk.BULK} in a call, {BULK_LATENCY * 1000:.0f} ms away"
