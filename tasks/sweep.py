@@ -74,7 +74,8 @@ def sweep(rt: Runtime, nudge: NudgeMany) -> Counter[str]:
     if freed := rt.inbox.free():
         log.warning("inbox.taken_over", freed=freed)
         done["jobs taken over"] += freed
-    for name, tasks in read_work(rt.redis, list(rt.settings.providers)).items():
+    rhythms = {name: account.poll_every for name, account in rt.settings.providers.items()}
+    for name, tasks in read_work(rt.redis, rhythms).items():
         if rt.provider_maintenance_left(name, now):
             continue
         wanted |= {(task, name): 1 for task in tasks}

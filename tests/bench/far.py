@@ -69,6 +69,12 @@ def measure(stage: Stage) -> Measured:
         name = f"{case.kind}: calls at {1000 * case.latency:.0f} ms, limit {case.rate}/s"
         rates = tuple(stage.alternate({name: lambda case=case: _read(stage, case)})[name])  # type: ignore[misc]
         figures.append(
-            Figure(name, "/s", rates, goal=f">= {0.95 * case.rate:g}", note="a worker with all defaults, whose lane is paused")
+            Figure(
+                name,
+                "/s",
+                rates,
+                goal=f">= {0.95 * case.rate:g}",
+                note="a worker with all defaults, whose lane is paused",
+            )
         )
     return Measured(figures)

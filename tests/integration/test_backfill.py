@@ -199,7 +199,7 @@ def test_a_backfill_reads_its_range_and_does_not_move_the_cursor(redis: Redis) -
     assert rt.lanes["t"].status()["new_by_backfill"] == rt.lanes["t"].count_bulk() == 6
     read(rt)
     assert len(rt.shop.asked) == 3
-    assert "backfill" not in read_work(rt.redis, ["shop"])["shop"]
+    assert "backfill" not in read_work(rt.redis, {"shop": 3600.0})["shop"]
 
 
 def test_a_backfill_accepts_only_orders_placed_in_its_range(redis: Redis) -> None:
@@ -228,7 +228,7 @@ def test_a_backfill_that_failed_or_was_killed_continues_from_its_page(
     read(rt)
     status = rt.backfills.status("shop")
     assert (status["value"], status["error"]) == ("1", "unavailable: away")
-    assert "backfill" not in read_work(rt.redis, ["shop"])["shop"], "it is retried later"
+    assert "backfill" not in read_work(rt.redis, {"shop": 3600.0})["shop"], "it is retried later"
     redis.hdel("intake:backfill:shop", "retry_at")
     tasks.sweep.sweep(rt, rt.nudge)
     assert ("backfill", "shop") in rt.nudged
@@ -257,7 +257,7 @@ def test_a_stopped_backfill_reads_nothing_until_it_is_resumed(redis: Redis) -> N
     rt.backfills.begin("shop", SINCE, UNTIL)
     rt.backfills.pause("shop", "stopped")
     read(rt)
-    assert (rt.shop.asked, "backfill" in read_work(rt.redis, ["shop"])["shop"]) == ([], False)
+    assert (rt.shop.asked, "backfill" in read_work(rt.redis, {"shop": 3600.0})["shop"]) == ([], False)
     rt.backfills.resume("shop")
     read(rt)
     assert len(rt.shop.asked) == 3
@@ -339,4 +339,4 @@ def test_a_poll_runs_while_a_backfill_reads(redis: Redis) -> None:
 def test_a_nudge_without_a_backfill_reads_nothing(redis: Redis) -> None:
     rt = runtime_of(redis, pages=2)
     read(rt)
-    assert (rt.shop.asked, "backfill" in read_work(rt.redis, ["shop"])["shop"]) == ([], False)
+    assert (rt.shop.asked, "backfill" in read_work(rt.redis, {"shop": 3600.0})["shop"]) == ([], False)

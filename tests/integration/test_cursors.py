@@ -79,12 +79,12 @@ def test_an_interrupted_poll_continues_before_its_interval_ends(cursors: Cursors
     with cursors.poll("p", 60) as poll:
         assert isinstance(poll, Poll)
         poll.advance("a", more=True, records=1)
-    assert "poll" in read_work(cursors.redis, ["p"])["p"]
+    assert "poll" in read_work(cursors.redis, {"p": 3600.0})["p"]
     with cursors.poll("p", 60) as poll:
         assert isinstance(poll, Poll)
-        assert "poll" not in read_work(cursors.redis, ["p"])["p"]
+        assert "poll" not in read_work(cursors.redis, {"p": 3600.0})["p"]
         poll.advance("b", more=False, records=1)
-    assert "poll" not in read_work(cursors.redis, ["p"])["p"]
+    assert "poll" not in read_work(cursors.redis, {"p": 3600.0})["p"]
 
 
 def test_a_poll_whose_lease_was_taken_cannot_move_the_cursor(cursors: Cursors, redis: Redis) -> None:
@@ -135,12 +135,12 @@ def test_the_lease_of_a_killed_poll_expires(cursors: Cursors, redis: Redis) -> N
 
 def test_a_failed_poll_is_retried_later_and_its_reason_is_kept(cursors: Cursors) -> None:
     cursors.note_failure("p", "unavailable: GET /x", 0.3)
-    assert "poll" not in read_work(cursors.redis, ["p"])["p"]
+    assert "poll" not in read_work(cursors.redis, {"p": 3600.0})["p"]
     with cursors.poll("p", 0) as poll:
         assert poll == "early"
     assert cursors.status("p")["error"] == "unavailable: GET /x"
     time.sleep(0.35)
-    assert "poll" in read_work(cursors.redis, ["p"])["p"]
+    assert "poll" in read_work(cursors.redis, {"p": 3600.0})["p"]
 
 
 def test_a_paused_provider_is_not_polled_until_resumed(cursors: Cursors) -> None:

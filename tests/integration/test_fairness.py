@@ -120,7 +120,6 @@ def test_a_drain_that_waits_for_its_limit_leaves_its_process_to_an_account_that_
         monkeypatch.setattr("worker.runtime.runtime", lambda: rt)
         monkeypatch.setattr("tasks.late.runtime", lambda: rt)
         monkeypatch.setattr("tasks.deliver.nudge", lambda *_: None)
-        monkeypatch.setattr("worker.app.background.PATIENCE", 3600.0)
         monkeypatch.setattr("worker.app.background.stop_here", lambda: None)
         background_tasks.cache_clear()
         rt.ledger.assume_no_predecessor()

@@ -77,7 +77,7 @@ def test_a_provider_is_not_read_in_vain_each_second(full: FakeRuntime) -> None:
     full.shop.pages = [[{"id": "7"}], [{"id": "8"}]]
     full.poll_every(30)
     tasks.poll.poll(full, "shop", full.nudge)
-    assert read_work(full.redis, ["shop"]) == {"shop": []}
+    assert read_work(full.redis, {"shop": 3600.0}) == {"shop": []}
     assert full.cursors.status("shop")["error"] == "store_full: Redis is full (maxmemory)"
     full.redis.config_set("maxmemory", 0)
     tasks.poll.poll(full, "shop", full.nudge, gap=-1)

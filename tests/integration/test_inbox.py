@@ -345,7 +345,7 @@ def test_a_hint_of_an_order_that_is_not_visible_yet_is_retried(rt: FakeRuntime) 
     assert rt.fetches.count_waiting("shop") == 1
     rt.shop.orders["5"] = Record({"id": "5"})
     time.sleep(1.1)
-    assert read_work(rt.redis, ["shop"])["shop"] == ["poll", "fetch"]
+    assert read_work(rt.redis, {"shop": 3600.0})["shop"] == ["poll", "fetch"]
     tasks.sweep.sweep(rt, rt.nudge)
     assert ("fetch", "shop") in rt.nudged
     fetch(rt)
@@ -369,7 +369,7 @@ def test_a_hint_that_arrives_during_its_fetch_is_fetched_again(rt: FakeRuntime) 
     time.sleep(0.01)
     rt.fetches.add("shop", ["5"])
     rt.fetches.settle("shop", claimed, "done")
-    assert read_work(rt.redis, ["shop"])["shop"] == ["poll", "fetch"]
+    assert read_work(rt.redis, {"shop": 3600.0})["shop"] == ["poll", "fetch"]
 
 
 @pytest.mark.parametrize("error", [RateLimited("slow down", 0.2), Unavailable("down")])

@@ -144,7 +144,7 @@ def test_a_cursor_is_set_by_command_and_restored(pipeline: Pipeline) -> None:
     moment = cursor_time(pipeline.rt.cursors.status("shop")["value"])
     assert moment is not None
     assert moment.isoformat() == "2026-01-02T00:00:00+00:00"
-    assert "poll" in read_work(pipeline.rt.redis, ["shop"])["shop"]
+    assert "poll" in read_work(pipeline.rt.redis, {"shop": 3600.0})["shop"]
     assert "everything read up to" in intake("cursor", "show", "shop").output
     assert intake("cursor", "undo", "shop", "--yes").exit_code == 0
     assert pipeline.rt.cursors.status("shop")["value"] == before

@@ -143,7 +143,7 @@ def test_a_poll_waits_for_a_short_limit_and_ends_at_a_long_one(rt: FakeRuntime) 
     assert rt.shop.asked == ["0", "0", "0", "1"]
     rt.shop.trouble = [RateLimited("used up", 30)]
     poll(rt)
-    assert "poll" not in read_work(rt.redis, ["shop"])["shop"]
+    assert "poll" not in read_work(rt.redis, {"shop": 3600.0})["shop"]
 
 
 @pytest.mark.parametrize("error", [Uncertain("POST /orders: answer lost"), Unavailable("POST /orders: refused")])
@@ -303,7 +303,7 @@ def test_a_poll_frees_its_process_when_its_time_is_up_and_continues_later(rt: Fa
     poll(rt)
     assert rt.shop.asked == ["0"]
     assert ("poll", "shop") in rt.nudged
-    assert "poll" in read_work(rt.redis, ["shop"])["shop"]
+    assert "poll" in read_work(rt.redis, {"shop": 3600.0})["shop"]
 
 
 @pytest.mark.parametrize(("crowded", "pages"), [(True, 1), (False, 2)])
@@ -325,6 +325,7 @@ def test_the_sweep_wakes_lanes_with_work_and_interrupted_polls(rt: FakeRuntime) 
 
 
 def test_the_sweep_leaves_closed_and_paused_lanes_alone(rt: FakeRuntime) -> None:
+    rt.poll_every(60.0)
     poll(rt)
     rt.nudged.clear()
     rt.lanes["t"].scope.close(30.0)
@@ -414,6 +415,7 @@ def test_a_poll_with_an_unreadable_record_needs_a_person(rt: FakeRuntime) -> Non
 
 
 def test_a_sweep_says_what_it_nudged_and_nothing_if_there_was_nothing(rt: FakeRuntime) -> None:
+    rt.poll_every(60.0)
     assert tasks.sweep.sweep(rt, rt.nudge) == {"poll shop": 1}
     tasks.poll.poll(rt, "shop", rt.nudge)
     assert tasks.sweep.sweep(rt, rt.nudge) == {"deliver t": 1}

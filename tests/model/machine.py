@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
         self._take()
         tasks.fetch.fetch(self.ground, "shop", self._nudge)
         tasks.poll.poll(self.ground, "shop", self._nudge)
-        if "backfill" in read_work(self.ground.redis, ["shop"])["shop"]:
+        if "backfill" in read_work(self.ground.redis, {"shop": 3600.0})["shop"]:
             tasks.backfill.backfill(self.ground, "shop", self._nudge)
         tasks.deliver.deliver(self.ground, "t", self._nudge)
 

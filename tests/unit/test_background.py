@@ -84,9 +84,20 @@ def test_a_task_that_leaves_its_process_idle_leaves_it_to_others_only_if_they_wa
     assert began.done()
 
 
+def test_a_process_takes_no_more_than_some_tasks_only_because_it_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.app.background.MOST_IDLE", 1)
+    background, may_end = Background(), threading.Event()
+    background.run(("deliver", "t"), lambda: may_end.wait(SECONDS), others_wait=lambda: True)
+    kept = background.run(("deliver", "u"), lambda: threading.Event().wait(0.6), others_wait=lambda: True)
+    assert kept is not None
+    assert kept.done()
+    may_end.set()
+    background.finish(SECONDS)
+
+
 def test_a_task_that_uses_the_processor_keeps_its_process_although_others_wait() -> None:
     def compute() -> None:
-        until = time.thread_time() + 0.5
+        until = time.thread_time() + 0.8
         while time.thread_time() < until:
             pass
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 PATIENCE: Final = 0.3
 #: The same, for a task of an account that made the last one wait longer.
 IMPATIENCE: Final = 0.02
-#: Seconds from one check to the next whether other work waits while the process of a task is idle, and the part of the
-#: time for which an idle process uses a processor at most.
-LOOK_EVERY: Final = 0.1
+#: The part of the time for which an idle process uses a processor at most, and the most tasks in the background beside
+#: which another one is begun only because the process is idle: each has a thread, which takes some MB.
 IDLE: Final = 0.5
+MOST_IDLE: Final = 32
 #: Tasks that a process has in hand at most, with those in the background. When all wait, its next task waits as well.
 MOST: Final = 100
 
@@ -61,13 +61,16 @@ class Background:
         # In the context of the Celery task: its calls end when that says (see `worker/http/task_time.py`).
         future = self._threads.submit(copy_context().run, self._work, job, work, waiting)
         processor = _Processor()
-        while not wait([future], timeout=min(patience, LOOK_EVERY)).done:
-            if waiting.seconds() > patience or (processor.was_idle() and others_wait()):
+        while not wait([future], timeout=patience).done:
+            if waiting.seconds() > patience or (self._has_room(processor) and others_wait()):
                 self._running[future] = job
                 future.add_done_callback(self._end)
                 return future
         future.result()
         return future
+
+    def _has_room(self, processor: _Processor) -> bool:
+        return processor.was_idle() and len(self._running) < MOST_IDLE
 
     def finish(self, seconds: float) -> None:
         """Let the tasks in the background end after their current call, and wait for them for `seconds` at most."""

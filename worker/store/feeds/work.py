@@ -8,7 +8,7 @@ from worker.store.redis import catalog, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from redis import Redis
 
@@ -18,13 +18,14 @@ _CHUNK: Final = 200
 _TASKS: Final = {2: "poll", 4: "fetch", 8: "backfill"}
 
 
-def read_work(redis: Redis, providers: Sequence[str]) -> dict[str, list[str]]:
+def read_work(redis: Redis, providers: Mapping[str, float]) -> dict[str, list[str]]:
     """Return by provider the tasks that have work ("poll", "fetch", "backfill"). End the pauses whose time is over.
 
-    It takes two round trips for up to 200 providers.
+    It takes two round trips for up to 200 providers, each given with the seconds from one poll to the next: a poll that
+    beat asked for too early, because the one before it had begun late, is not put off until beat asks again.
     """
-    scripts = Scripts(redis)
-    found = [work for at in range(0, len(providers), _CHUNK) for work in _read(scripts, providers[at : at + _CHUNK])]
+    scripts, all_ = Scripts(redis), list(providers.items())
+    found = [work for at in range(0, len(all_), _CHUNK) for work in _read(scripts, dict(all_[at : at + _CHUNK]))]
     with redis.pipeline(transaction=False) as pipe:
         over = [name for name, work in zip(providers, found, strict=True) if work & 1]
         for name in over:
@@ -36,10 +37,10 @@ def read_work(redis: Redis, providers: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
-def _read(scripts: Scripts, providers: Sequence[str]) -> Iterator[int]:
+def _read(scripts: Scripts, providers: Mapping[str, float]) -> Iterator[int]:
     yield from scripts(
         catalog.WORK,
-        providers,
+        [value for name, every in providers.items() for value in (name, round(every * 1000))],
         cursor_prefix=keys.cursor(""),
         poll_prefix=keys.poll(""),
         fetch_prefix=keys.fetches(""),

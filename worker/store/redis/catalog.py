@@ -157,7 +157,7 @@ RENEW: Final = Script("renew", keys=("lease",), args=("owner", "lease_ms"))
 WORK: Final = Script(
     "work",
     args=("cursor_prefix", "poll_prefix", "fetch_prefix", "backfill_prefix", "backfilling_prefix"),
-    each=("name",),
+    each=("name", "every_ms"),
 )
 ADVANCE: Final = Script(
     "advance",
