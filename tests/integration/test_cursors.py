@@ -87,6 +87,18 @@ def test_an_interrupted_poll_continues_before_its_interval_ends(cursors: Cursors
     assert "poll" not in read_work(cursors.redis, {"p": 3600.0})["p"]
 
 
+@pytest.mark.parametrize("back", [0, 3600, 86_400])
+def test_a_poll_that_is_overdue_is_work_whenever_beat_asks_next(cursors: Cursors, redis: Redis, back: int) -> None:
+    with cursors.poll("p", 60) as poll:
+        assert isinstance(poll, Poll)
+        poll.advance("a", more=False, records=1)
+    assert read_work(cursors.redis, {"p": 60.0, "q": 60.0}) == {"p": [], "q": ["poll"]}
+    redis.hset("intake:cursor:p", "started", cursors.now() - 60_000 + 2 * back * 1000)  # a clock may have been set back
+    assert read_work(cursors.redis, {"p": 60.0})["p"] == ["poll"]
+    cursors.note_failure("p", "unavailable: GET /x", 60)
+    assert read_work(cursors.redis, {"p": 60.0})["p"] == []
+
+
 def test_a_poll_whose_lease_was_taken_cannot_move_the_cursor(cursors: Cursors, redis: Redis) -> None:
     with cursors.poll("p", 0) as slow:
         assert isinstance(slow, Poll)
