@@ -239,7 +239,7 @@ def _silence(
     hooks = [key for key, producer in settings.producers.items() if producer.kind and name in producer.pushes_for]
     if hooks and provider.missed >= rules.missed_hooks:
         facts = f"the webhooks of {hooks[0]} do not arrive: only polls found the last {provider.missed} new orders"
-        remedy = "Check the webhooks in the account, and that it reaches `intake receive` (/health)."
+        remedy = "Check the webhooks of the account, and that they reach `intake receive` (/health)."
         yield Judgement("hooks_missed", name, facts, remedy)
 
 

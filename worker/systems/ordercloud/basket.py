@@ -148,7 +148,7 @@ class Basket:
             return
         if isinstance(answer, Refusal):
             raise answer.error()
-        raise Uncertain(f"{answer.request}: status {answer.status}: not that of a deletion")
+        raise Uncertain(f"{answer.request}: status {answer.status} is not that of a deletion")
 
     def put_address(self, tail: str, place: Place) -> None:
         """Set an address: "/shipto" of all lines, or "/billto"."""
