@@ -95,7 +95,11 @@ def test_a_process_takes_no_more_than_some_tasks_only_because_it_is_idle(monkeyp
     background.finish(SECONDS)
 
 
-def test_a_task_that_uses_the_processor_keeps_its_process_although_others_wait() -> None:
+def test_a_task_that_uses_the_processor_keeps_its_process_although_others_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.app.background.IDLE", 0.01)  # other tests use the processor as well
+
     def compute() -> None:
         until = time.thread_time() + 0.8
         while time.thread_time() < until:
