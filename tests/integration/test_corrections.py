@@ -422,7 +422,7 @@ def test_a_correction_is_kept_as_long_as_the_history_and_then_a_change_waits_for
     assert tell(rt, 3, note="ring") == "same"
     assert tell(rt, 4, note="ring twice") == "held"
     assert tell(rt, 4, note="ring twice") == tell(rt, 5, note="ring twice") == "same"
-    assert "not kept any more" in rt.ledger.entries(["t"], KEY)[0].record["detail"]
+    assert "no longer kept" in rt.ledger.entries(["t"], KEY)[0].record["detail"]
     release(rt, "t", [KEY], "send")
     assert [each.note for each in sent(rt, Outcome("updated", extra="T1"))] == ["ring twice"]
     assert tell(rt, 5, note="ring twice") == "same"

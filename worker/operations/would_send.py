@@ -83,6 +83,6 @@ def _shown(target: str, preview: Callable[[], RequestPreview | None]) -> WouldSe
 
 
 def would_send_now(rt: Runtime, target: str, key: str, record: Mapping[str, str]) -> WouldSend | None:
-    """Return the same for an order as the ledger keeps it; None if its content is not kept any more."""
+    """Return the same for an order as the ledger keeps it; None if its content is no longer kept."""
     text = rt.stuck[target].sent_payload(key) if target in rt.stuck else None
     return None if text is None else would_send(rt, target, Order.model_validate_json(text), record)

@@ -28,7 +28,7 @@ def requeue(run: Run, finding: Finding, routed: Delivery, standing: Standing) ->
     delivery = replace(routed, reference=finding.reference)
     if standing.corrected and routed.corrections is None:
         if finding.fault != "missing":
-            return "a person corrected it, and the correction is not kept any more: compare it by hand"
+            return "a person corrected it, and the correction is no longer kept: compare it by hand"
         delivery = replace(delivery, corrections=Stored("", {}))
     if standing.state in _WAITING:
         return f"it is {standing.state} for a person: intake show {routed.order.key}"

@@ -25,7 +25,7 @@ Change = Literal["update", "hold"]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The corrections of one order, and their version ("": there are none, or they are not kept any more)."""
+    """The corrections of one order, and their version ("": there are none, or they are no longer kept)."""
 
     version: str
     by_field: Mapping[str, Correction]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from worker.store.redis.catalog import Argument
 
 #: Why a changed order is held that a person corrected long ago.
-_LOST_CORRECTION: Final = "review a person corrected it, and the correction is not kept any more: check it"
+_LOST_CORRECTION: Final = "review a person corrected it, and the correction is no longer kept: check it"
 #: The place of the content in `Delivery.values`.
 _CONTENT: Final = 4
 #: The most characters of a reference: an order's own fields are its parts, and no target accepts so many.
