@@ -197,7 +197,7 @@ def _is_address(url: str) -> bool:
 def _check_files(chosen: Mapping[str, Any]) -> None:
     if ("certfile" in chosen) != ("keyfile" in chosen):
         missing = "keyfile" if "certfile" in chosen else "certfile"
-        raise _refused(missing, "is missing: TLS needs a certificate and its key", "Set both, or none of them.")
+        raise _refused(missing, "is missing: TLS needs a certificate and its key", "Set both, or neither.")
     for name in ("certfile", "keyfile", "ca_certs"):
         if name in chosen and not os.access(chosen[name], os.R_OK):
             raise _refused(name, "names a file that cannot be read", "Let the user that runs Flower read it.")
