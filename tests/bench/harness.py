@@ -97,15 +97,6 @@ def default_commands(*, listening: bool = False) -> list[list[str]]:
     return [worker, *intake_commands(1, listening=listening)[1:]]
 
 
-def polling_commands() -> list[list[str]]:
-    """Return the commands of Intake that read: a worker with one polling process, upkeep, and beat."""
-    app = [*_CELERY, "worker.app"]
-    return [
-        [*app, "worker", "--queues", "intake.poll", "--concurrency", "1", *_QUIET, "-n", "p@%h"],
-        *intake_commands(1)[1:],
-    ]
-
-
 def sampled_commands() -> list[list[str]]:
     """Return the commands of Intake with a sampled worker that polls and delivers."""
     queues = ["--queues", "intake.poll,intake.deliver", "--concurrency", "2"]

@@ -49,7 +49,7 @@ class Background:
     def run(
         self, job: Job, work: Callable[[], R], *, alone: bool = True, others_wait: Callable[[], bool] = lambda: False
     ) -> Future[R] | None:
-        """Run `work`; return its future when it has ended, or continues in the background. Raise its error.
+        """Run `work`; return its future once it has ended or continues in the background. Raise its error.
 
         It continues there while it waits for another system, and while it leaves the process idle although
         `others_wait`. An error that it raises in the background is logged. With `alone`, nothing is run, and None

@@ -131,7 +131,7 @@ def command() -> None:
 def list_all(*, code: str | None, provider: str | None, limit: int, as_json: bool) -> None:
     """List failed jobs.
 
-    Shows the reasons with their counts, and the newest jobs.
+    Show the reasons with their counts, and the newest jobs.
     """
     rows = [_row(*item) for item in Selection(code=code, provider=provider).letters(open_runtime(offline=True).inbox)]
     groups, newest = _by_reason(rows), heapq.nlargest(limit, rows, key=lambda row: row["at"])

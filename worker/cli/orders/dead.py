@@ -73,7 +73,7 @@ def command() -> None:
 def list_all(**options: Any) -> None:
     """List dead letters.
 
-    Shows the reasons with their counts, and the newest dead letters.
+    Show the reasons with their counts, and the newest dead letters.
     """
     rt = open_runtime(offline=True)
     rows = _rows(rt, options["target"], selection.filter_from(options))

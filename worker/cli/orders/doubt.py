@@ -42,7 +42,7 @@ def command() -> None:
 def list_all(**options: Any) -> None:
     """List orders in doubt.
 
-    Shows the reasons with their counts, and the newest orders.
+    Show the reasons with their counts, and the newest orders.
     """
     rt = open_runtime(offline=True)
     batches = selection.select_orders(rt, "in_doubt", options["target"], selection.filter_from(options))

@@ -9,8 +9,9 @@ local scope = unpack(KEYS)
 local slot, lead_us, debt_us, keep_ms = unpack(ARGV, 1, 4)
 -- Then for each window: period_s, interval_us, ahead
 --
--- slot is what reserve.lua returned. Where calls leave later than their slots, `lag` tells how much, so that callers whose slots are over do not all wake up for
--- the same departure, but for one each. A call may be granted up to lead_us early, because the response takes its time; the caller waits for the rest. keep_ms is as in reserve.lua.
+-- slot is what reserve.lua returned. Calls may leave later than their slots; `lag` is by how much. Callers that are late wait for a departure of their own each,
+-- instead of all waking up for the next one. A call may be granted up to lead_us early, because the response takes its time; the caller waits for the rest.
+-- keep_ms is as in reserve.lua.
 --
 -- Returns {1, microseconds to wait, when the call leaves} or, with nothing counted, {0, microseconds until the next attempt, 0}.
 -- If repeated: one call is counted that is not made.

@@ -1,7 +1,7 @@
 -- Return when a limit admits calls. The including script names the key `scope` and the list `windows`, shortest first, each {period_s, interval_us, ahead}.
 --
--- The first window is spaced evenly: `next` is its next free slot, and `lag` how much later than their slots the calls leave now. A longer window may run ahead of its spacing by `ahead` calls: the field "after PERIOD" is
--- the time at which the calls so far would be over if they had been spaced evenly.
+-- The first window is spaced evenly: `next` is its next free slot, and `lag` is by how much calls leave later than their slots. A longer window may run ahead
+-- of its spacing by `ahead` calls: the field "after PERIOD" is the time at which the calls so far would be over if they had been spaced evenly.
 
 -- Return when the next call may leave, and how many calls may leave from then to `to` (all in microseconds).
 local function admit(now, to)
