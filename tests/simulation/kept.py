@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Callable
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
 
 #: The reply to a command, as in RESP2 (a status is bytes here too).
 Reply = bytes | int | list[Any] | None
@@ -18,6 +18,16 @@ Reply = bytes | int | list[Any] | None
 def fits(name: bytes, pattern: bytes) -> bool:
     """Return whether a name matches this pattern."""
     return fnmatch.fnmatchcase(name.decode("latin-1"), pattern.decode("latin-1"))
+
+
+class _Commands(dict[bytes, Callable[..., Reply]]):
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
+    def __missing__(self, name: bytes) -> Callable[..., Reply]:
+        command: Callable[..., Reply] = getattr(self._kept, "do_" + name.decode().lower())
+        self[name] = command
+        return command
 
 
 class Kept:
@@ -38,7 +48,8 @@ class Kept:
         self.ended: list[bytes] = []
         #: Called with the key of each list to which an item was pushed.
         self.pushed: Callable[[bytes], None] = lambda _: None
-        self._commands: dict[bytes, Callable[..., Reply]] = {}
+        #: The commands that were run, by name.
+        self.commands = _Commands(self)
 
     def copy(self) -> tuple[dict[bytes, Any], dict[bytes, int]]:
         """Return what a replica has now."""
@@ -50,10 +61,7 @@ class Kept:
 
     def call(self, name: bytes, *args: bytes) -> Reply:
         """Run a command; raise AttributeError for an unknown one."""
-        command = self._commands.get(name)
-        if command is None:
-            command = self._commands[name] = getattr(self, "do_" + name.decode().lower())
-        return command(*args)
+        return self.commands[name](*args)
 
     def get(self, key: bytes) -> Any:
         """Return the value of a key that has not expired, or None."""

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 #: Commands outside of scripts that a full Redis refuses.
 _GROW: Final = frozenset({b"SET", b"SETNX", b"HSET", b"LPUSH", b"ZADD"})
+#: Makes a script callable with its number of keys, its keys and its arguments. The items of a list are returned one by
+#: one, after `true`: reading a table from Python costs more than the script.
+_CALLABLE: Final = b"""
+function(script)
+  return function(count, ...)
+    local words = {...}
+    local reply = script({unpack(words, 1, count)}, {unpack(words, count + 1)})
+    if type(reply) == 'table' and #reply > 0 then return true, unpack(reply, 1, #reply) end
+    return reply
+  end
+end"""
 #: The first lines of scripts that a full Redis runs: they are allowed to write, or write nothing.
 _ALLOWED: Final = ("#!lua flags=allow-oom", "#!lua flags=no-writes")
 
@@ -39,6 +50,12 @@ def _engine() -> Any:
 
 
 @cache
+def _table() -> Any:
+    """Return a Lua function that makes a table of its arguments: it is faster than `LuaRuntime.table_from`."""
+    return _engine().eval(b"function(...) return {...} end")
+
+
+@cache
 def _scripts() -> dict[bytes, tuple[str, bool, Any]]:
     """Return our scripts by digest: the name, whether a full Redis runs it, and the function."""
     scripts = {}
@@ -50,6 +67,12 @@ def _scripts() -> dict[bytes, tuple[str, bool, Any]]:
     return scripts
 
 
+@cache
+def _script_of(name: str) -> Any:
+    return next(script for other, _, script in _scripts().values() if other == name)
+
+
+@cache
 def _digest(source: str) -> bytes:
     return hashlib.sha1(source.encode()).hexdigest().encode()
 
@@ -57,7 +80,8 @@ def _digest(source: str) -> bytes:
 def _compiled(name: str, source: str) -> tuple[str, bool, Any]:
     allowed = source.startswith(_ALLOWED)
     body = "--" + source if source.startswith("#!") else source
-    return name, allowed, _engine().eval(f"function(KEYS, ARGV) {body}\nend".encode())
+    script = _engine().eval(f"function(KEYS, ARGV) {body}\nend".encode())
+    return name, allowed, _engine().eval(_CALLABLE)(script)
 
 
 def _sent(value: Any) -> bytes:
@@ -99,8 +123,7 @@ class Server:
 
     def look(self, name: str, *args: bytes) -> Reply:
         """Run a script without keys for the checks, without recording it, and return its reply."""
-        script = next(script for other, _, script in _scripts().values() if other == name)
-        reply: Reply = _as_reply(script(_engine().table_from([]), _engine().table_from(args)))
+        reply: Reply = _as_reply(_script_of(name)(0, *args))
         return reply
 
     def _ran(self, words: tuple[bytes, ...]) -> Reply:
@@ -120,14 +143,15 @@ class Server:
         name, allowed, script = _scripts()[words[1]]
         if self.full and not allowed:
             raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
-        count = int(words[2]) + 3
-        lua = _engine()
-        answer = self.planted.get(name, script)(lua.table_from(words[3:count]), lua.table_from(words[count:]))
-        reply: Reply = _as_reply(answer)
+        reply: Reply = _as_reply(self.planted.get(name, script)(int(words[2]), *words[3:]))
         return reply
 
     def _call(self, name: bytes, *args: Any) -> Any:
-        reply = self.keys.call(name, *[arg if type(arg) is bytes else _sent(arg) for arg in args])
+        for arg in args:
+            if type(arg) is not bytes:
+                args = tuple(map(_sent, args))
+                break
+        reply = self.keys.commands[name](*args)
         return reply if type(reply) is bytes else _as_lua(reply)
 
 
@@ -138,11 +162,9 @@ def _list_of(lua: Any, text: Any) -> Any:
 
 def _as_lua(reply: Reply) -> Any:
     """Return a reply as a script sees it."""
-    if reply is None:
-        return False
     if type(reply) is list:
-        return _engine().table_from([item if type(item) is bytes else _as_lua(item) for item in reply])
-    return reply
+        return _table()(*[item if type(item) is bytes else _as_lua(item) for item in reply])
+    return False if reply is None else reply
 
 
 def name_of(words: tuple[bytes, ...]) -> str:
@@ -152,12 +174,14 @@ def name_of(words: tuple[bytes, ...]) -> str:
 
 def _as_reply(value: Any) -> Any:
     """Return a script's result as Redis sends it."""
+    if type(value) is bytes or type(value) is int:
+        return value
+    if type(value) is tuple:
+        return [_as_reply(item) for item in value[1:]]
     if value is None or value is False:
         return None
     if value is True:
         return 1
-    if isinstance(value, (bytes, int)):
-        return value
     if isinstance(value, float):
         return int(value)
     return [_as_reply(value[n]) for n in range(1, len(value) + 1)]
