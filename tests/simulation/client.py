@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from redis import Redis
@@ -31,7 +32,7 @@ class Client(Redis):
 
     def register_script(self, script: Any) -> Any:
         """Return a callable script like redis-py's own, without its checks of argument types."""
-        sha = hashlib.sha1(script.encode()).hexdigest()
+        sha = _digest(script)
 
         def run(keys: Any = (), args: Any = (), client: Any = None) -> Any:
             words = ("EVALSHA", sha, len(keys), *keys, *args)
@@ -52,11 +53,11 @@ class Client(Redis):
 
     def answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Run one command and return its reply as redis-py does."""
-        reply = self._tried(tuple(map(_word, args)))
+        reply = self._tried(tuple([arg.encode() if type(arg) is str else _word(arg) for arg in args]))
         if self.decodes:
             reply = _decoded(reply)
-        callbacks: dict[Any, Any] = self.response_callbacks
-        if callback := callbacks.get(args[0]):
+        # Every name is in upper case here: redis-py's own look-up converts it each time.
+        if callback := dict.get(self.response_callbacks, args[0]):
             options.pop("keys", None)
             return callback(reply, **options)
         return reply
@@ -99,6 +100,11 @@ class _Pipeline(Pipeline):
             if raise_on_error:
                 raise
             return error
+
+
+@cache
+def _digest(script: str) -> str:
+    return hashlib.sha1(script.encode()).hexdigest()
 
 
 def _word(value: Any) -> bytes:

@@ -119,7 +119,8 @@ def seams(
         return (scheduler.now - BEGIN) / 1e6 + 1000
 
     def connect(url: str, *, text: str = "decoded", patience: str = "long") -> Client:
-        client = Client(decode_responses=text == "decoded", protocol=2)
+        # Without `driver_info`, each client would read the version of redis-py from its package.
+        client = Client(decode_responses=text == "decoded", protocol=2, driver_info=None)
         client.wire, client.decodes = wire(), text == "decoded"
         return client
 
