@@ -107,8 +107,9 @@ class Checks:
     def _accepted_version(self, target: str, key: str) -> int:
         """Return the newest version of an order that the ledger has, or has left out; -1 if it knows none."""
         versions = [int(self.record(target, key).get("version", "-1"))]
-        for name in [name for name in self._keys.data if name.startswith(f"intake:unwanted:{target}:".encode())]:
-            versions += [int(value) for field, value in self._keys.get(name).items() if field == key.encode()]
+        prefix, wanted = f"intake:unwanted:{target}:".encode(), key.encode()
+        for name in [name for name in self._keys.data if name.startswith(prefix)]:
+            versions += [int(value) for field, value in self._keys.get(name).items() if field == wanted]
         return max(versions)
 
     def _passed(self, provider: str, cursor: int) -> None:

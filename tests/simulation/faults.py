@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ GREAT: Final = (
 #: Points at which a fault reveals more, so that it is drawn 100 times as often as at the others.
 _LIKELY: Final = ("accept", "advance", "claim", "settle", "reserve", "depart", "take", "done", "begin", "fetch", "http")
 _REDIS: Final = {"lost"}
+
+
+@cache
+def _is_likely(point: str) -> bool:
+    place, name, _ = point.split(":")
+    return place == "http" or name in _LIKELY
 
 
 class Faults:
@@ -68,15 +75,15 @@ class Faults:
         """Return the fault at this point, or an empty string."""
         if not self.on or not self._most:
             return ""
-        place, name, side = point.split(":")
-        likely = place == "http" or name in _LIKELY
-        kind = self._draw(self._wire, self._share if likely else 0.01 * self._share)
-        if (kind == "lost" and (place, side) != ("redis", "after")) or (kind == "refused" and point[:4] != "http"):
+        kind = self._draw(self._wire, self._share if _is_likely(point) else 0.01 * self._share)
+        if not kind:
             return ""
-        if kind:
-            self.count(kind)
-            if kind in {"lost", "refused", "flush"}:
-                self.tell(f"{process.name}: {point} {kind}")
+        place, _, side = point.split(":")
+        if (kind == "lost" and (place, side) != ("redis", "after")) or (kind == "refused" and place != "http"):
+            return ""
+        self.count(kind)
+        if kind in {"lost", "refused", "flush"}:
+            self.tell(f"{process.name}: {point} {kind}")
         return kind
 
     def answer(self, api: Api) -> str:
