@@ -69,10 +69,10 @@ def test_half_an_hour_of_a_small_shop_breaks_no_promise() -> None:
     assert result.polls > 5
 
 
-def replayed(seed: int, hashseed: str) -> bytes:
-    """Return the output of the command for this seed in a new process."""
+def output(*options: str, hashseed: str = "0") -> bytes:
+    """Return the output of the command in a new process."""
     env = os.environ | {"PYTHONHASHSEED": hashseed, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    command = [sys.executable, "-m", "simulation", "--seed", str(seed), "--minutes", "1"]
+    command = [sys.executable, "-m", "simulation", *options]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=True, timeout=100).stdout
 
 
@@ -82,9 +82,18 @@ def test_no_history_with_faults_breaks_a_promise() -> None:
 
 
 def test_a_seed_gives_the_same_history_in_another_process_with_other_hashes() -> None:
-    first = replayed(12, "1")
+    options = ("--seed", "12", "--minutes", "1")
+    first = output(*options, hashseed="1")
     assert first.count(b"\n") > 50
-    assert first == replayed(12, "2")
+    assert first == output(*options, hashseed="2")
+
+
+def test_several_processes_report_the_same_as_one() -> None:
+    options = ("--seeds", "3", "--minutes", "0.2", "--jobs")
+    _, *one = output(*options, "1").splitlines()  # the first line has the time it took
+    _, *two = output(*options, "2").splitlines()
+    assert one == two
+    assert one[-1] == b"no promise was broken"
 
 
 @pytest.mark.repeat
