@@ -42,7 +42,7 @@ def test_every_script_is_declared_once() -> None:
 def test_a_script_names_its_keys_and_arguments_as_declared(script: Script) -> None:
     text = text_of(script.name)
     assert header(text, "KEYS") == (script.keys, "")
-    assert header(text, "ARGV") == (script.args, f", 1, {len(script.args)}" if script.each else "")
+    assert header(text, "ARGV") == (script.args, f", 1, {len(script.args)}" if script.each and script.args else "")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name + "-full" * script.while_full)

@@ -12,7 +12,7 @@ from worker.settings.references import former_routes
 from worker.store.registry.registry import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from worker.settings.load import Settings
     from worker.store.registry.registry import AccountKey, Entry, Known, Pair
@@ -37,10 +37,12 @@ class Comparison:
 
 def compare(settings: Settings, known: Known) -> Comparison:
     """Compare the settings with the registry. Pure: nothing is written."""
-    accounts = {ledger_key(account, known): account for account in declared(settings, known.salt)}
+    names = known_names(known)
+    found = [(ledger_key(account, names), account) for account in declared(settings, known.salt)]
+    accounts = dict(found)
     absent = {key: entry for key, entry in known.accounts.items() if key not in accounts}
     result = Comparison(settings, known, gone={key: entry for key, entry in absent.items() if not entry.given_up})
-    result.problems += _twice(settings, accounts, known)
+    result.problems += _twice(settings, found, accounts)
     for key, account in accounts.items():
         if (entry := known.accounts.get(key)) is None:
             if alias := _known_as(account, absent):
@@ -65,12 +67,20 @@ def compare(settings: Settings, known: Known) -> Comparison:
     return result
 
 
-def ledger_key(account: Declared, known: Known) -> AccountKey:
+def known_names(known: Known) -> dict[AccountKey, str]:
+    """Return the name in the keys of the ledger by the role of an account and each name that it had."""
+    names: dict[AccountKey, str] = {}
+    for (role, ledger_name), entry in known.accounts.items():
+        for name in entry.names:
+            names.setdefault((role, name), ledger_name)
+    return names
+
+
+def ledger_key(account: Declared, names: Mapping[AccountKey, str]) -> AccountKey:
     """Return the role of the account, and its name in the keys of the ledger: the first one that it had."""
     for name in (account.name, *account.formerly):
-        for (role, ledger_name), entry in known.accounts.items():
-            if role == account.role and name in entry.names:
-                return role, ledger_name
+        if (account.role, name) in names:
+            return account.role, names[account.role, name]
     return account.role, next(iter(account.formerly), account.name)
 
 
@@ -86,10 +96,11 @@ def _known_as(account: Declared, absent: Mapping[AccountKey, Entry]) -> str:
     return ""
 
 
-def _twice(settings: Settings, accounts: Mapping[AccountKey, Declared], known: Known) -> Iterator[ConfigError]:
+def _twice(
+    settings: Settings, found: Iterable[tuple[AccountKey, Declared]], accounts: Mapping[AccountKey, Declared]
+) -> Iterator[ConfigError]:
     """Refuse two accounts that the ledger knows by one name: the latter took the place of the former in `accounts`."""
-    for account in declared(settings, known.salt):
-        role, name = ledger_key(account, known)
+    for (role, name), account in found:
         if (other := accounts[role, name].name) != account.name:
             reason = f"the ledger has the orders of {other} under the name {name}"
             remedy = f"Give {account.name} a name that no other {role} had before."

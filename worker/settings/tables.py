@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -39,14 +40,15 @@ def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def secrets_of(model: type[BaseModel]) -> set[str]:
+def secrets_of(model: type[BaseModel]) -> frozenset[str]:
     """Return the keys of this model whose values are secrets."""
     return keys_with(model, SecretStr, MAY_BE_SECRET)
 
 
-def keys_with(model: type[BaseModel], *marks: object) -> set[str]:
+@cache
+def keys_with(model: type[BaseModel], *marks: object) -> frozenset[str]:
     """Return the keys of this model whose annotation contains one of the marks."""
-    return {key for key, field in fields_of(model).items() if _contains(field.annotation, marks)}
+    return frozenset(key for key, field in fields_of(model).items() if _contains(field.annotation, marks))
 
 
 def _contains(annotation: Any, marks: tuple[object, ...]) -> bool:

@@ -11,7 +11,7 @@ from worker.cli.results import say
 from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.settings.identity import Declared, declared, difference
-from worker.settings.registered import ledger_key
+from worker.settings.registered import known_names, ledger_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,15 +70,15 @@ def command(old: str, new: str, *, dry_run: bool, yes: bool) -> None:
 
 def _renamings(settings: Settings, known: Known, old: str, new: str) -> Iterator[_Renaming]:
     """Yield the provider and the target that this is about; raise ClickException if that cannot be."""
-    accounts = list(declared(settings, known.salt))
+    accounts, names = list(declared(settings, known.salt)), known_names(known)
     for key, entry in known.accounts.items():
         now = next((account for account in accounts if (account.role, account.name) == (key[0], new)), None)
         if old not in entry.names or now is None:
             continue
-        others = [account.name for account in accounts if ledger_key(account, known) == key and account is not now]
+        others = [account.name for account in accounts if ledger_key(account, names) == key and account is not now]
         if others:
             raise click.ClickException(f"{others[0]} of {settings.file} already has the orders of {old}")
-        own = ledger_key(now, known)
+        own = ledger_key(now, names)
         if own != key and own in known.accounts:
             raise click.ClickException(f"{new} has orders of its own in the ledger: it cannot be {old}")
         if entry.kind != now.entry.kind:

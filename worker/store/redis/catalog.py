@@ -119,6 +119,7 @@ SWEEP: Final = Script(
     ),
     each=_WINDOW,
 )
+IDLE: Final = Script("idle", each=("lane", "due", "drains", "doubt", "searches", "oldest"))
 RELEASE: Final = Script("release", keys=("lane", "due", "held", "dead"), args=(*_PREFIXES, "action"), each=("key",))
 RECORD: Final = Script("record", args=("record_prefix", "history_prefix"), each=("key",))
 RESEND: Final = Script(
