@@ -9,7 +9,7 @@
 local response = {}
 for i = 1, #ARGV, 6 do
   local lane, due, drains, doubt, searches, oldest = unpack(ARGV, i, i + 5)
-  local idle = redis.call('EXISTS', due, drains, doubt, searches) == 0 and redis.call('STRLEN', oldest) == 0
+  local idle = redis.call('EXISTS', due, drains, doubt, searches) == 0 and (redis.call('GET', oldest) or '') == ''
     and redis.call('HEXISTS', lane, 'paused') == 0
   response[#response + 1] = idle and 1 or 0
 end
