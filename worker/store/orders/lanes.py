@@ -80,9 +80,7 @@ def _sweep_busy(redis: Redis, lanes: Sequence[Lane]) -> list[SweepResult]:
 
 def _idle(redis: Redis, lanes: Sequence[Lane]) -> list[int]:
     names = [
-        name
-        for k in (lane.keys for lane in lanes)
-        for name in (k.lane, k.due, k.drains, k.doubt, k.searches, k.oldest)
+        name for k in (lane.keys for lane in lanes) for name in (k.lane, k.due, k.drains, k.doubt, k.searches, k.oldest)
     ]
     return cast("list[int]", Scripts(redis)(catalog.IDLE, names)) if names else []
 
