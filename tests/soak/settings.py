@@ -26,7 +26,6 @@ url = "http://127.0.0.20:{port}/depot"
 api_key = "env:SOAK_KEY"
 account_id = "env:SOAK_KEY"
 limit = "none"
-concurrency = 5
 [targets.crm]
 kind = "retailcrm"
 url = "http://127.0.0.21:{port}/crm"
@@ -34,7 +33,6 @@ api_key = "env:SOAK_KEY"
 limit_scope = "crm"
 bulk = {bulk}
 time_zone = "UTC"
-concurrency = 2
 status_map = {{ cancelled = "cancel-other" }}
 """
 #: Each shop has its own address and its own limit.

@@ -1,7 +1,8 @@
 """Intake's Celery app with sampled pool processes: `celery -A bench.programs.sampled worker`.
 
 Every few milliseconds of processor time, a pool process records its stack. When it ends, it writes {stack: samples} to
-$SAMPLES/PID.json. A stack is "outermost;...;innermost", where a frame is "module:function".
+$SAMPLES/PID.json. A stack is "outermost;...;innermost", where a frame is "module:function". Tasks run in the main
+thread instead of one of their own: Python handles signals only there.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import json
 import os
 import signal
 from collections import Counter
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
 from worker.app import app as app  # noqa: PLC0414  # what `celery -A` looks for
+from worker.app.background import Background
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 #: Seconds of processor time between two samples; an odd value, so that it does not coincide with periodic work.
@@ -33,8 +37,15 @@ def _sample(_number: int, frame: FrameType | None) -> None:
     stacks[";".join(reversed(names))] += 1
 
 
+def _run_here(_self: Background, _job: object, work: Callable[[], Any], **_: object) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_result(work())
+    return future
+
+
 @signals.worker_process_init.connect
 def _begin(**_: object) -> None:
+    Background.run = _run_here  # type: ignore[method-assign,assignment]
     signal.signal(signal.SIGPROF, _sample)
     signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)
 
