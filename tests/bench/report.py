@@ -114,11 +114,18 @@ def _scores(results: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
             if figure.goal:
                 sign, number = figure.goal.split()
                 goal = float(number)
-                values = [value / goal if sign == ">=" else goal / max(value, goal / 100) for value in figure.judged]
+                values = [_score(value, sign, goal) for value in figure.judged]
                 alternative = re.split(r", |: | and | \(", figure.alternative)[0]
                 than = f", beside {alternative}" if figure.alternative and figure.judged is not figure.ours else ""
                 scores[f"{figure.name}{than} ({figure.goal})"] = statistics.median(values), min(values), max(values)
     return scores
+
+
+def _score(value: float, sign: str, goal: float) -> float:
+    if sign == ">=":
+        return value / goal
+    # The best is 100, for a value near zero. A goal of zero is met or not.
+    return goal / max(value, goal / 100) if goal else float(value <= 0)
 
 
 def write_into(page: Path, text: str) -> None:

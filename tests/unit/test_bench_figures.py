@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from bench import report
 from bench.command import BENCHES, command
 from bench.cpu import part_of
 from bench.figure import Figure, short
@@ -105,6 +106,22 @@ def test_results_and_their_charts_are_written_between_the_marks_of_a_page(tmp_pa
     for path in drawn:
         ET.parse(path)
         assert f"]({path.name})" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "goal", "score"),
+    [
+        (8.0, ">=", 4.0, 2.0),
+        (2.0, "<=", 4.0, 2.0),
+        (0.0, "<=", 4.0, 100.0),
+        (0.0, "<=", 0.0, 1.0),
+        (0.5, "<=", 0.0, 0.0),
+    ],
+)
+def test_a_score_is_a_multiple_of_the_goal_and_a_goal_of_zero_is_met_or_not(
+    value: float, sign: str, goal: float, score: float
+) -> None:
+    assert report._score(value, sign, goal) == score
 
 
 def test_a_page_without_marks_is_not_changed(tmp_path: Path) -> None:
