@@ -44,6 +44,8 @@ class Checks:
         self._last_sweep = 0
         #: Whether the ledger was lost, or forgot its last writes.
         self._forgot = False
+        #: The orders of each target that a replica did not know at all when it took over.
+        self._forgotten: set[tuple[str, str]] = set()
         #: When each provider was read last, and when orders of each target were settled last.
         self._worked: dict[str, int] = {}
         #: The newest version of each order that was accepted for a target, why it is left out, and since when.
@@ -101,6 +103,7 @@ class Checks:
 
     def ledger_forgot(self, known: dict[tuple[str, str], tuple[int, str, int]]) -> None:
         """Forget what the ledger came to know since then."""
+        self._forgotten |= self._decided.keys() - known.keys()
         self._decided = known
         self._forgot = True
 
@@ -234,13 +237,14 @@ class Checks:
         if state == "held" and change != "hold" and not stopped:
             raise Violation(f"{where} is held ({code}), although its route does not hold changes")
         if state == "delivered" and change == "update" and self._world.depots[target].traits.updates:
-            self._same(where, made[0].body, newest)
+            self._same(target, key, made[0].body, newest)
 
     def _change(self, provider: str) -> str:
         routes = self._world.house.settings.routes  # their names are those of the ledger
         return next(route.on_change for route in routes if route.source == provider)
 
-    def _same(self, where: str, body: dict[str, Any], newest: dict[str, Any]) -> None:
-        # After a loss of Redis, a change that had not been sent is unknown.
-        if body["note"] != newest["note"] and not self._world.faults.losses:
-            raise Violation(f"{where}: the target has {body['note']!r}, the source {newest['note']!r}")
+    def _same(self, target: str, key: str, body: dict[str, Any], newest: dict[str, Any]) -> None:
+        # A ledger that does not know that it sent an order cannot know that the order has changed since.
+        unknown = self._world.faults.losses or (target, key) in self._forgotten
+        if body["note"] != newest["note"] and not unknown:
+            raise Violation(f"{key} in {target}: the target has {body['note']!r}, the source {newest['note']!r}")
