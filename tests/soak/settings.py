@@ -30,6 +30,7 @@ limit = "none"
 kind = "retailcrm"
 url = "http://127.0.0.21:{port}/crm"
 api_key = "env:SOAK_KEY"
+limit = "40/s"
 limit_scope = "crm"
 bulk = {bulk}
 time_zone = "UTC"

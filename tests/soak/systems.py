@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 #: Seconds for which a late change already has its id but is not visible.
 _HIDDEN = 1.0
-#: The calls of one account in any second that are within its limit: 10, and some that arrive late on a busy machine.
+#: The calls of a shop in any second that are within its limit: 10, and some that arrive late on a busy machine.
 _CALLS = 13
+#: The same for the target "crm", which permits 40: a change takes two calls, and behind a limit of 10 the changes would
+#: take longer than everything else together.
+_CALLS_OF_CRM = 46
 Query = dict[str, list[str]]
 
 
@@ -204,8 +207,8 @@ class Systems:
         self.book = Book(plan["sources"], plan["polled"], plan["seed"], Path(plan["home"]))
         self.sources = self.book.sources
         self.shops = {name: Shop(source, self.book) for name, source in self.sources.items()}
-        for name in (*self.shops, "crm"):
-            self.book.journal.write({"kind": "limit", "system": name, "calls": _CALLS, "window": 1.0})
+        for name, calls in {**dict.fromkeys(self.shops, _CALLS), "crm": _CALLS_OF_CRM}.items():
+            self.book.journal.write({"kind": "limit", "system": name, "calls": calls, "window": 1.0})
         self.targets: dict[str, Depot | Crm] = {"depot": Depot("depot", self.book), "crm": Crm("crm", self.book)}
         #: The probability that a call of each sort fails.
         self.weather: dict[str, float] = plan["weather"]
