@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from redis.exceptions import RedisError
 from soak import plan, verdict
 from soak.actors import Fates, Maker, Producer, Visitors, state_of
 from soak.faults import Calls
+from soak.forgotten import differs, forgotten
 from soak.ground import Ground
 from soak.report import Progress, report
 from soak.settings import SHARES
@@ -154,12 +156,15 @@ class Soak:
         self.counts = state["counts"]
         seconds = self.seconds + time.monotonic() - self.started
         excused = verdict.hostile(self.options.seed, state["made"])
-        figures, problems = verdict.by_journals(self.ground.home, excused)
+        figures, problems = verdict.by_journals(self.ground.home, excused, partial(forgotten, self.ground))
+        outdated = figures["forgotten"]["outdated"]
+        hidden = [reference for reference in outdated if not differs(self.ground, reference)]
+        problems += [f"outdated, and a comparison does not show it: {reference}" for reference in hidden]
         problems += verdict.by_ledger(self.ground, self.options.seed, excused)
         problems += verdict.by_memory(self.memory)
         problems += verdict.by_console(self.visitors.answers)
-        if unfinished := state["some"]:
-            problems.append(f"not as at the source: {state['open']}: {', '.join(unfinished)}")
+        if unfinished := [reference for reference in state["some"] if reference not in outdated]:
+            problems.append(f"not as at the source: {state['open'] - len(outdated)}: {', '.join(unfinished[:20])}")
         problems += [
             f"{name}: {planned} orders planned, {state['made'][name]} made"
             for name, planned in self.maker.planned.items()

@@ -32,6 +32,8 @@ _CALLS = 13
 #: The same for the target "crm", which permits 40: a change takes two calls, and behind a limit of 10 the changes would
 #: take longer than everything else together.
 _CALLS_OF_CRM = 46
+#: How many orders are named that are not in the target as in the source.
+_NAMED = 1000
 Query = dict[str, list[str]]
 
 
@@ -283,7 +285,7 @@ class Systems:
                 "made": {name: len(source.made) for name, source in self.sources.items()},
                 "there": {name: source.there for name, source in self.sources.items()},
                 "open": len(self.book.open) + len(self.book.due),
-                "some": [f"{name}:{number}" for name, number in islice(self.book.open, 20)],
+                "some": [f"{name}:{number}" for name, number in islice(self.book.open, _NAMED)],
                 "bad": self.book.duplicates + self.book.extra,
                 "counts": dict(self.book.counts),
             }

@@ -6,13 +6,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from soak import plan
+from soak.forgotten import LIMITS
 from soak.settings import SHOPS, SOURCES
 from worker.lab.history.command import judge_folder
 from worker.lab.history.routes import Route
 from worker.lab.history.verdict import FAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from soak.ground import Ground
@@ -25,6 +26,8 @@ TOO_SOON = 0.05
 GROWTH, LEAST = 0.15, 8.0
 #: Samples without which nothing is said: a process that was just started is smaller.
 ENOUGH = 120
+#: How many orders are named for each fault, so that those that Redis forgot can be told from the others.
+_NAMED = 1000
 #: Roles whose memory grows with the orders.
 _GROWS = frozenset({"systems", "valkey", "Redis (data)"})
 _RULES = {"crm": frozenset({"updates", "cancels"}), "depot": frozenset[str]()}
@@ -47,19 +50,29 @@ def hostile(seed: int, made: Mapping[str, int]) -> set[str]:
     }
 
 
-def by_journals(home: Path, excused: set[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the figures of the history checker, and what it has found."""
-    judgement, reading = judge_folder(home, routes(), excused, NOTICE)
+def by_journals(
+    home: Path, excused: set[str], forgotten: Callable[[str, list[str]], set[str]] = lambda *_: set()
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the figures of the history checker, and what it has found.
+
+    `forgotten` returns which orders have one of the faults of `LIMITS` only because Redis forgot them; the figures have
+    them apart, by fault.
+    """
+    judgement, reading = judge_folder(home, routes(), excused, _NAMED, NOTICE)
     problems = [f"damaged journal: {damage}" for damage in reading.damaged]
-    figures: dict[str, Any] = {"lines": reading.lines, "orders": 0, "created": 0, "cancelled": 0}
+    figures: dict[str, Any] = {"lines": reading.lines, "orders": 0, "created": 0, "cancelled": 0, "forgotten": {}}
     for target, verdict in judgement.targets.items():
         for name in ("orders", "created", "cancelled"):
             figures[name] += getattr(verdict, name)
         for fault in FAULTS:
             named = getattr(verdict, fault)
-            figures[fault] = figures.get(fault, 0) + named.count
-            if named.count:
-                problems.append(f"{target}: {named.count} {fault}: {', '.join(named.first)}")
+            limits = forgotten(fault, named.first) if fault in LIMITS and named.count else set[str]()
+            figures["forgotten"].setdefault(fault, []).extend(sorted(limits))
+            count = named.count - len(limits)
+            figures[fault] = figures.get(fault, 0) + count
+            if count:
+                first = [name for name in named.first if name not in limits][:5]
+                problems.append(f"{target}: {count} {fault}: {', '.join(first)}")
     figures["paces"] = [(pace.system, pace.calls, pace.over) for pace in judgement.paces]
     problems += [
         f"{pace.system}: {pace.over} of {pace.calls} calls beyond the limit"

@@ -12,6 +12,7 @@ import pytest
 
 from soak import plan, verdict
 from soak.bodies import content
+from soak.forgotten import was_forgotten
 from soak.systems import Systems
 
 if TYPE_CHECKING:
@@ -177,3 +178,40 @@ def test_memory_that_grows_is_named_and_flat_memory_is_not() -> None:
 def test_only_faults_of_the_console_are_named() -> None:
     assert verdict.by_console({"page 200": 9, "api 503": 2}) == []
     assert verdict.by_console({"page 500": 1}) == ["console: 1 x page 500"]
+
+
+FOUND = [(20_000, "accepted poll shop3"), (21_000, "claimed d1"), (22_000, "delivered 7 existed")]
+EDITED = [*FOUND[:1], (20_500, "changed before delivery"), *FOUND[1:]]
+
+
+@pytest.mark.parametrize(
+    ("created", "history", "changed", "forgotten"),
+    [
+        (19.0, FOUND, False, True),
+        (19.0, EDITED, True, True),
+        (19.0, EDITED, False, False),  # the ledger knew of the change
+        (21.5, FOUND, False, False),  # it created the order itself
+        (19.0, [*FOUND[:2], (21_500, "retry 1 uncertain cut"), FOUND[2]], False, False),  # it may have
+        (19.0, [*FOUND[:2], (22_000, "delivered 7")], False, False),  # it did
+        (19.0, [(18_000, "claimed d1"), *FOUND], False, False),  # more of its history was there
+    ],
+)
+def test_an_order_was_forgotten_if_the_ledger_knows_it_only_since_after_its_creation(
+    created: float, history: list[tuple[int, str]], *, changed: bool, forgotten: bool
+) -> None:
+    assert was_forgotten(created, history, changed=changed) is forgotten
+
+
+def test_what_redis_forgot_is_counted_apart_and_everything_else_stays_a_fault(
+    start: Callable[[], Systems], tmp_path: Path
+) -> None:
+    systems, number = start(), order_with("edited")
+    systems.book.make("shop3", number)
+    assert send(systems, "create", posted("shop3", number)) == 201
+    wait(systems)
+    others, reference = {f"shop3:{n}" for n in range(1, number)}, f"shop3:{number}"
+    figures, problems = verdict.by_journals(tmp_path, others, lambda _, names: {*names})
+    assert problems == []
+    assert figures["outdated"] == 0
+    assert figures["forgotten"]["outdated"] == [reference]
+    assert verdict.by_journals(tmp_path, others)[1] == [f"crm/crm: 1 outdated: {reference}"]

@@ -30,11 +30,11 @@ ROUTES = "routes"
 
 
 def judge_folder(
-    folder: Path, routes: Sequence[Route], excused: AbstractSet[str] = frozenset(), notice: float = 0.0
+    folder: Path, routes: Sequence[Route], excused: AbstractSet[str] = frozenset(), keep: int = 5, notice: float = 0.0
 ) -> tuple[Judgement, Reading]:
     """Judge all journals of a folder, with the options of `judge`."""
     reading = Reading()
-    return judge(entries(files(folder), reading), routes, excused, notice=notice), reading
+    return judge(entries(files(folder), reading), routes, excused, keep, notice), reading
 
 
 def _build_table(judgement: Judgement) -> Table:
