@@ -53,6 +53,6 @@ def _intention(claim: Claim, order: Order, *, cancels: bool) -> tuple[bytes, byt
     now = fingerprints(order)
     if claim.is_update or claim.sent_fields:
         return uncertain(claim.sent_fields, order), now
-    if claim.left_out or (claim.uncertain and claim.tried != claim.fingerprint):
-        return b"", now  # it changed since another claim may have sent it, and what that was is forgotten
+    if claim.left_out or claim.tried != claim.fingerprint:
+        return b"", now  # it changed since it may have been sent before, and what that was is forgotten
     return now, b""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.errors import IntakeError
     from worker.store.orders.delivery import OnChange
+    from worker.systems.target import Pending, Receipt
 
 
 class Recording(Editable):
@@ -46,6 +47,16 @@ class Recording(Editable):
 
     def cancel(self, order: Order, reference: str, target_id: str) -> None:
         self.updated.append((reference, target_id, "cancelled"))
+
+
+class Refusing(Recording):
+    """A target that refuses duplicates: the response names the order that it has."""
+
+    dedupes = True
+
+    def create(self, order: Order, reference: str) -> Receipt | Pending:
+        known = self.find(reference)
+        return super().create(order, reference) if known is None else known
 
 
 @dataclass
@@ -154,6 +165,21 @@ def test_an_order_found_after_a_loss_of_the_ledger_has_what_the_source_has(bench
     bench.send(note="ring")
     assert len(bench.target.created) == 1
     assert bench.paths() == [{"note"}]
+
+
+def test_a_change_before_the_creation_is_refused_as_a_duplicate_arrives(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
+    bench = Bench(FakeRuntime(redis, Shop([]), Refusing()))
+    bench.send(note="call")
+    redis.flushall()
+    bench.rt.shop.pages = []
+    bench.poll(note="call")
+    bench.poll(note="ring")
+    bench.deliver()
+    assert len(bench.target.created) == 1
+    assert bench.paths() == [{"all"}]
 
 
 def _forget(bench: Bench) -> None:

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from soak import plan, verdict
 from soak.actors import Fates, Maker, Producer, Visitors, state_of
 from soak.faults import Calls
-from soak.forgotten import differs, forgotten
+from soak.forgotten import forgotten
 from soak.ground import Ground
 from soak.report import Progress, report
 from soak.settings import SHARES
@@ -158,8 +158,6 @@ class Soak:
         excused = verdict.hostile(self.options.seed, state["made"])
         figures, problems = verdict.by_journals(self.ground.home, excused, partial(forgotten, self.ground))
         outdated = figures["forgotten"]["outdated"]
-        hidden = [reference for reference in outdated if not differs(self.ground, reference)]
-        problems += [f"outdated, and a comparison does not show it: {reference}" for reference in hidden]
         problems += verdict.by_ledger(self.ground, self.options.seed, excused)
         problems += verdict.by_memory(self.memory)
         problems += verdict.by_console(self.visitors.answers)

@@ -117,7 +117,7 @@ def _sums(figures: dict[str, Any]) -> list[str]:
     )
     if any(figures["forgotten"].values()):
         counts = ", ".join(f"{len(names)} {fault}" for fault, names in figures["forgotten"].items() if names)
-        lines.append(f"Forgotten by a Redis that was lost, which is a known limit: {counts}; a comparison shows each")
+        lines.append(f"Forgotten by a Redis that was lost, which is a known limit: {counts}")
     lines.append(
         "Calls beyond a limit: " + ", ".join(f"{name} {over} of {calls:,}" for name, calls, over in figures["paces"])
     )

@@ -180,23 +180,24 @@ def test_only_faults_of_the_console_are_named() -> None:
     assert verdict.by_console({"page 500": 1}) == ["console: 1 x page 500"]
 
 
-FOUND = [(20_000, "accepted poll shop3"), (21_000, "claimed d1"), (22_000, "delivered 7 existed")]
+FOUND = [(20_000, "accepted poll shop3"), (30_000, "claimed d1"), (32_000, "delivered 7 existed")]
 EDITED = [*FOUND[:1], (20_500, "changed before delivery"), *FOUND[1:]]
 
 
 @pytest.mark.parametrize(
     ("created", "history", "changed", "forgotten"),
     [
-        (19.0, FOUND, False, True),
-        (19.0, EDITED, True, True),
-        (19.0, EDITED, False, False),  # the ledger knew of the change
-        (21.5, FOUND, False, False),  # it created the order itself
-        (19.0, [*FOUND[:2], (21_500, "retry 1 uncertain cut"), FOUND[2]], False, False),  # it may have
-        (19.0, [*FOUND[:2], (22_000, "delivered 7")], False, False),  # it did
-        (19.0, [(18_000, "claimed d1"), *FOUND], False, False),  # more of its history was there
+        (15.0, FOUND, False, True),
+        (25.0, FOUND, False, True),  # a backup has the order, and not its creation
+        (25.0, EDITED, True, True),
+        (25.0, EDITED, False, False),  # the ledger knew of the change
+        (31.5, FOUND, False, False),  # it can have created the order itself
+        (25.0, [FOUND[0], (24_000, "claimed d1"), (26_000, "retry 1 uncertain cut"), FOUND[2]], False, False),
+        (25.0, [*FOUND[:2], (32_000, "delivered 7")], False, False),  # it did
+        (25.0, FOUND[1:], False, False),  # its history began earlier
     ],
 )
-def test_an_order_was_forgotten_if_the_ledger_knows_it_only_since_after_its_creation(
+def test_an_order_was_forgotten_if_the_ledger_has_no_claim_during_which_it_was_created(
     created: float, history: list[tuple[int, str]], *, changed: bool, forgotten: bool
 ) -> None:
     assert was_forgotten(created, history, changed=changed) is forgotten
