@@ -1,8 +1,8 @@
 """The limit of a ledger that was lost: it cannot know that an order changed before it was read again.
 
 An order that a target has, and that Redis forgot, is found again, and counts as sent with the content that its source
-has at that moment (deploy/docs/losing-redis.md). A change of before that does not arrive, and a later one may undo the
-edit of a person.
+has at that moment (deploy/docs/losing-redis.md). A change that was made before does not arrive, and a later one may
+undo the edit of a person.
 """
 
 from __future__ import annotations
