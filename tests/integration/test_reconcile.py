@@ -80,6 +80,25 @@ def test_orders_being_delivered_are_no_fault(make_pipeline: MakePipeline) -> Non
     assert is_clean(reconcile_pair(pipeline.rt, "dropday"))
 
 
+def test_a_change_that_a_lost_ledger_cannot_know_of_is_found(make_pipeline: MakePipeline) -> None:
+    """The limit that `losing-redis.md` names: the order counts as sent with the content that its source has now."""
+    accounts = ["retailcrm:main:orders=10", "dropday:main"]
+    pipeline = make_pipeline(accounts=accounts, limits=["retailcrm=off"]).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    # Of a cancelled order, only the cancellation is compared.
+    active = {str(order["id"]) for order in pipeline.box.orders("retailcrm") if "cancel" not in order["status"]}
+    changed = min(active.intersection(pipeline.created()))
+    pipeline.rt.redis.flushall()
+    pipeline.box.change(changed, firstName="Changed")
+    pipeline.poll()
+    pipeline.deliver_all()
+    assert pipeline.lane()["existed"] == len(pipeline.created())
+    report = reconcile_pair(pipeline.rt, "dropday", hours=200)
+    assert references_with(report, "different") == [changed]
+    assert report.findings[0].fields == ("first_name",)
+
+
 #: Orders of the last five hours; most are older than one hour, by which RetailCRM's times can be wrong.
 SPREAD = ["retailcrm:main:orders=30:spread=18000", "dropday:main:dedupe=off"]
 

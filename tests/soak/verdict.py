@@ -26,7 +26,7 @@ TOO_SOON = 0.05
 GROWTH, LEAST = 0.15, 8.0
 #: Samples without which nothing is said: a process that was just started is smaller.
 ENOUGH = 120
-#: How many orders are named for each fault, so that those that Redis forgot can be told from the others.
+#: How many orders are named for each fault, so that those that Redis forgot can be recognized.
 _NAMED = 1000
 #: Roles whose memory grows with the orders.
 _GROWS = frozenset({"systems", "valkey", "Redis (data)"})
